@@ -1,0 +1,67 @@
+/**
+ * The layers of docs/architecture.md; imports point down only:
+ * examples, bench, test, tools -> nn, data -> engine/index -> ops -> op -> tape, kernel -> tensor -> device -> pure files.
+ */
+
+/** Imports of types only are gone when the program runs, so they may point upwards. */
+const runtime = { dependencyTypesNot: ["type-only"] };
+
+/**
+ * One rule: what a path must not import, and why.
+ * @param {string} name
+ * @param {string} from
+ * @param {string} to
+ * @param {string} comment
+ * @param {{ fromNot?: string, toNot?: string, types?: boolean }} [options] exceptions; `types`: type imports count too
+ */
+const forbid = (name, from, to, comment, { fromNot, toNot, types = false } = {}) => ({
+  name,
+  comment,
+  severity: "error",
+  from: { path: from, ...(fromNot && { pathNot: fromNot }) },
+  to: { path: to, ...(toNot && { pathNot: toNot }), ...(types ? {} : runtime) },
+});
+
+const all = { types: true };
+const pure = "^engine/(dtype|shape|errors)[.]ts$";
+const cases = "[.]case[.]ts$";
+const surface = "^engine/(index|node)[.]ts$";
+
+/** @type {import("dependency-cruiser").IConfiguration} */
+module.exports = {
+  // prettier-ignore
+  forbidden: [
+    forbid("programs-on-top", "^(engine|nn|data|shaders)/", "^(examples|bench|test|tools)/", "The library knows nothing of those who use it.", { ...all, fromNot: cases }),
+    forbid("shaders-import-nothing", "^shaders/", "^(engine|nn|data)/", "Shaders stand alone.", all),
+    forbid("engine-below-nn-and-data", "^engine/", "^(nn|data)/", "The engine knows nothing of networks and data.", all),
+    forbid("nn-uses-engine-index", "^nn/", "^engine/", "nn uses the public surface of the engine.", { ...all, toNot: "^engine/index[.]ts$" }),
+    forbid("data-uses-engine-index", "^data/", "^engine/", "data uses the public surface of the engine.", { ...all, toNot: "^engine/index[.]ts$" }),
+    forbid("nn-not-data", "^nn/", "^data/", "The learner takes loaders through an interface of its own.", all),
+    forbid("data-not-nn", "^data/", "^nn/", "Data can be loaded without networks.", all),
+    forbid("examples-use-public-surface", "^examples/", "^engine/", "An example is what a user could write.", { ...all, toNot: surface }),
+    forbid("index-is-for-outside", "^engine/", "^engine/index[.]ts$", "Inside the engine, import the file that has it.", { ...all, fromNot: cases }),
+    forbid("ops-below-backward", "^engine/ops/", "^engine/(backward|gradcheck|guard|profile|node)[.]ts$", "An op is a rule; others walk it.", { fromNot: cases }),
+    forbid("op-below-ops", "^engine/(op|kernel|tape|tensor|scope)[.]ts$", "^engine/ops/", "The machinery names no op."),
+    forbid("tape-kernel-below-op", "^engine/(tape|kernel|tensor|scope)[.]ts$", "^engine/op[.]ts$", "Shape rule, kernel and tape meet above them."),
+    forbid("tensor-below-tape-kernel", "^engine/tensor[.]ts$", "^engine/(tape|kernel)[.]ts$", "A tensor has no mathematics."),
+    forbid("device-below-tensor", "^engine/device/", "^engine/", "The device knows buffers and commands.", { toNot: `^engine/device/|${pure}` }),
+    forbid("pure-files-at-the-bottom", pure, ".", "Data types, shapes and errors need no GPU.", { ...all, toNot: pure }),
+    forbid("cases-only-in-tests", "^(engine|nn|data)/", cases, "Case records are for tests and benchmarks.", { ...all, fromNot: cases }),
+    forbid("dawn-only-for-node", "^(engine|nn|data)/", "node_modules/webgpu/", "The engine is handed a GPU.", { ...all, fromNot: "^engine/node[.]ts$" }),
+    forbid("no-runtime-dependencies", "^(engine|nn|data)/", "node_modules/", "The library has no dependencies.", { ...all, toNot: "node_modules/(webgpu|@webgpu/types|@types/node)/" }),
+    { name: "runs-in-browsers", comment: "Only node.ts and *-node.ts may need Node.", severity: "error", from: { path: "^(engine|nn|data)/", pathNot: "[/-]node[.]ts$|[.]case[.]ts$" }, to: { dependencyTypes: ["core"] } },
+    { name: "no-cycles", comment: "A cycle is one file in several pieces.", severity: "error", from: {}, to: { circular: true, viaOnly: runtime } },
+    { name: "no-unresolvable", comment: "The file does not exist.", severity: "error", from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    exclude: { path: "^(dist|runs|coverage)/" },
+    tsConfig: { fileName: "tsconfig.json" },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      extensions: [".ts", ".mjs", ".js", ".wgsl"],
+      conditionNames: ["import", "node", "types", "default"],
+      exportsFields: ["exports"],
+    },
+  },
+};

@@ -1,0 +1,101 @@
+/** @file The public face of automatic differentiation: `backward`, `grad`, `detach`. The walk itself is in `tape.ts`. */
+import { ArgumentError, DTypeError, ShapeError } from "./errors.ts";
+import { isFloat } from "./dtype.ts";
+import { add } from "./ops/binary.ts";
+import { fullLike } from "./ops/create.ts";
+import { sumTo } from "./ops/reduce.ts";
+import { keep } from "./scope.ts";
+import { formatShape, shapesEqual } from "./shape.ts";
+import { noGrad, walkBackward, type WalkOptions } from "./tape.ts";
+import type { Tensor } from "./tensor.ts";
+
+export interface BackwardOptions extends WalkOptions {
+  /** The gradient of the result, of its shape. Default: 1, for a loss of one element. */
+  readonly gradient?: Tensor;
+}
+
+/**
+ * Adds to `.grad` of every leaf that `loss` was computed from, and that has `requiresGrad`, the gradient of `loss`. Then the
+ * graph and its intermediate values are freed, except `loss` and the tensors that it was computed from directly; `keep` a
+ * value before to read it afterwards.
+ *
+ * @throws ShapeError when `loss` has more than one element and no `gradient` is given.
+ * @throws ArgumentError when nothing leads to a leaf, or the graph was freed by an earlier call.
+ */
+export function backward(loss: Tensor, options: BackwardOptions = {}): void {
+  carry("backward", loss, options, (leaf, gradient) => {
+    const sum =
+      leaf.grad === undefined ? gradient : noGrad(() => add(leaf.grad ?? gradient, gradient));
+    if (sum !== gradient) {
+      leaf.grad?.release("backward");
+      gradient.release("backward");
+    }
+    leaf.grad = keep(sum);
+  });
+}
+
+/**
+ * Gradients of `loss` for the given leaves, by the names you give them; `.grad` is not touched. A leaf that the loss does not
+ * depend on gets null.
+ *
+ * ```ts
+ * const { weight, bias } = grad(loss, { weight: layer.weight, bias: layer.bias });
+ * ```
+ */
+export function grad<Name extends string>(
+  loss: Tensor,
+  leaves: Readonly<Record<Name, Tensor>>,
+  options: BackwardOptions = {},
+): Record<Name, Tensor | null> {
+  const found = new Map<Tensor, Tensor>();
+  carry("grad", loss, options, (leaf, gradient) => {
+    found.set(leaf, keep(gradient));
+  });
+  const names = Object.keys(leaves) as Name[];
+  return Object.fromEntries(names.map((name) => [name, found.get(leaves[name]) ?? null])) as Record<
+    Name,
+    Tensor | null
+  >;
+}
+
+/** The same value cut off from the tape: a view that wants no gradient. */
+export function detach(t: Tensor): Tensor {
+  return t.alias();
+}
+
+function carry(
+  op: string,
+  loss: Tensor,
+  options: BackwardOptions,
+  deliver: (leaf: Tensor, gradient: Tensor) => void,
+): void {
+  if (!loss.requiresGrad) {
+    throw new ArgumentError(
+      op,
+      `nothing to differentiate: ${loss.toString()} was not computed from a leaf with requiresGrad`,
+      "Create a leaf with { requiresGrad: true }, and compute outside noGrad",
+    );
+  }
+  const { gradient } = options;
+  if (gradient === undefined && loss.size !== 1) {
+    throw new ShapeError(
+      op,
+      `the gradient of a result of shape ${formatShape(loss.shape)} is not a single number`,
+      "Reduce it with mean() or sum(), or pass { gradient } of the same shape",
+    );
+  }
+  if (gradient !== undefined && !shapesEqual(gradient.shape, loss.shape)) {
+    throw new ShapeError(
+      op,
+      `the gradient has the wrong shape: ${formatShape(gradient.shape)} for ${formatShape(loss.shape)}`,
+      "Pass one of the shape of the result",
+    );
+  }
+  if (!isFloat(loss.dtype))
+    throw new DTypeError(op, `integers have no gradient: ${loss.toString()}`, "Use f32");
+  const seed = gradient ?? fullLike(loss, 1);
+  noGrad(() => {
+    walkBackward(loss, seed, { add, sumTo }, deliver, options);
+  });
+  if (gradient === undefined) seed.release(op);
+}

@@ -1,0 +1,153 @@
+/**
+ * @file Storage buffers and their reuse. A training step asks for the same sizes again and again, so a released buffer
+ * waits in the free list of its size class instead of going back to the driver.
+ */
+import { LimitError } from "../errors.ts";
+
+/** A storage buffer of the pool. `byteLength` is the size of its class, at least what was asked for. */
+export interface DeviceBuffer {
+  readonly id: number;
+  readonly gpu: GPUBuffer;
+  readonly byteLength: number;
+  /** Serial of the last recording that uses the buffer; the recorder keeps it. */
+  lastUse: number;
+}
+
+/** What `device.memory()` reports, in buffers and bytes. */
+export interface MemoryReport {
+  /** Buffers that tensors own now. */
+  readonly liveBuffers: number;
+  readonly liveBytes: number;
+  /** Buffers that wait for reuse. */
+  readonly pooledBuffers: number;
+  readonly pooledBytes: number;
+  /** The most bytes that were live at one time. */
+  readonly peakBytes: number;
+}
+
+/** Kernels load and store whole vec4s at the end of a tensor, so every buffer is padded to this many bytes. */
+const granularity = 256;
+
+/** Pooled bytes beyond the largest live set by this much are given back to the driver. */
+const slackBytes = 256 * 2 ** 20;
+
+/** Rounds up to one of eight classes an octave: at most 12.5 % are wasted, and near sizes share a class. */
+function sizeClass(bytes: number, limit: number): number {
+  const padded = Math.max(granularity, Math.ceil(bytes / granularity) * granularity);
+  const step = Math.max(granularity, 2 ** Math.floor(Math.log2(padded)) / 8);
+  return Math.min(Math.ceil(padded / step) * step, Math.max(padded, limit));
+}
+
+export class BufferPool {
+  readonly #gpu: GPUDevice;
+  readonly #free = new Map<number, DeviceBuffer[]>();
+  readonly #canDestroy: (buffer: DeviceBuffer) => boolean;
+  readonly #onDestroy: () => void;
+  #nextId = 1;
+  #liveBuffers = 0;
+  #liveBytes = 0;
+  #pooledBuffers = 0;
+  #pooledBytes = 0;
+  #peakBytes = 0;
+
+  /**
+   * @param canDestroy false while a recorded command that is not yet submitted names the buffer.
+   * @param onDestroy called when buffers went away, so that caches which name them can forget.
+   */
+  constructor(
+    gpu: GPUDevice,
+    canDestroy: (buffer: DeviceBuffer) => boolean,
+    onDestroy: () => void,
+  ) {
+    this.#gpu = gpu;
+    this.#canDestroy = canDestroy;
+    this.#onDestroy = onDestroy;
+  }
+
+  /** A buffer of at least `bytes`, its contents undefined. Throws `LimitError` before allocating what cannot be bound. */
+  acquire(op: string, bytes: number): DeviceBuffer {
+    const limit = Math.min(
+      this.#gpu.limits.maxStorageBufferBindingSize,
+      this.#gpu.limits.maxBufferSize,
+    );
+    if (bytes > limit) {
+      throw new LimitError(
+        op,
+        `one tensor needs ${formatBytes(bytes)}, more than the ${formatBytes(limit)} that the adapter can bind`,
+        `Use a batch or an image at least ${Math.ceil((bytes / limit) * 10) / 10} times smaller`,
+      );
+    }
+    const byteLength = sizeClass(bytes, limit - (limit % granularity));
+    const reused = this.#free.get(byteLength)?.pop();
+    if (reused !== undefined) {
+      this.#pooledBuffers--;
+      this.#pooledBytes -= byteLength;
+    }
+    const buffer = reused ?? this.#create(op, byteLength);
+    this.#liveBuffers++;
+    this.#liveBytes += byteLength;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes);
+    return buffer;
+  }
+
+  /** Takes the buffer back for reuse. Commands already recorded still see its old contents: the queue keeps the order. */
+  release(buffer: DeviceBuffer): void {
+    const list = this.#free.get(buffer.byteLength);
+    if (list === undefined) this.#free.set(buffer.byteLength, [buffer]);
+    else list.push(buffer);
+    this.#liveBuffers--;
+    this.#liveBytes -= buffer.byteLength;
+    this.#pooledBuffers++;
+    this.#pooledBytes += buffer.byteLength;
+  }
+
+  /** Gives every pooled buffer that no unsubmitted command uses back to the driver. */
+  trim(): void {
+    let destroyed = 0;
+    for (const [byteLength, list] of this.#free) {
+      const kept = list.filter((buffer) => !this.#canDestroy(buffer));
+      for (const buffer of list) if (!kept.includes(buffer)) buffer.gpu.destroy();
+      const count = list.length - kept.length;
+      destroyed += count;
+      this.#pooledBuffers -= count;
+      this.#pooledBytes -= count * byteLength;
+      this.#free.set(byteLength, kept);
+    }
+    if (destroyed > 0) this.#onDestroy();
+  }
+
+  memory(): MemoryReport {
+    return {
+      liveBuffers: this.#liveBuffers,
+      liveBytes: this.#liveBytes,
+      pooledBuffers: this.#pooledBuffers,
+      pooledBytes: this.#pooledBytes,
+      peakBytes: this.#peakBytes,
+    };
+  }
+
+  /** Starts a new measurement of `peakBytes`. */
+  resetPeak(): void {
+    this.#peakBytes = this.#liveBytes;
+  }
+
+  #create(op: string, byteLength: number): DeviceBuffer {
+    // Sizes that are no longer asked for (the short last batch, another image size) must not pile up.
+    if (this.#liveBytes + this.#pooledBytes + byteLength > this.#peakBytes + slackBytes)
+      this.trim();
+    const gpu = this.#gpu.createBuffer({
+      label: `${op} (${byteLength} bytes)`,
+      size: byteLength,
+      usage: 0x80 /* STORAGE */ | 0x4 /* COPY_SRC */ | 0x8 /* COPY_DST */,
+    });
+    return { id: this.#nextId++, gpu, byteLength, lastUse: 0 };
+  }
+}
+
+/** `"1.5 MiB"`; for people. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  const power = bytes < 1 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), units.length - 1);
+  const value = bytes / 2 ** (10 * power);
+  return `${Number.isInteger(value) ? value : value.toFixed(1)} ${units[power] ?? "B"}`;
+}

@@ -1,0 +1,167 @@
+/**
+ * @file Functions of two numbers, elementwise with broadcasting. Gradients come in the broadcast shape; the tape sums them
+ * back. Formulas: `shaders/elementwise/binary.wgsl`.
+ */
+import source from "../../shaders/elementwise/binary.wgsl";
+import integerSource from "../../shaders/elementwise/binary-integer.wgsl";
+import { isFloat } from "../dtype.ts";
+import { DTypeError } from "../errors.ts";
+import { defineKernel, linearGrid, type ParamValues } from "../kernel.ts";
+import { defineOp } from "../op.ts";
+import { broadcastShapes, broadcastStrides, shapesEqual } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { equal, greater, less, where } from "./compare.ts";
+import { cast } from "./cast.ts";
+import { operands } from "./scalar.ts";
+import { log, neg } from "./unary.ts";
+
+const vectorGrid = ({ size }: ParamValues) => linearGrid(size as number, 64 * 4 * 4);
+
+const sameKernel = defineKernel({
+  name: "binary-same",
+  source,
+  entryPoint: "same",
+  bindings: ["a", "b", "out", "params"],
+  grid: vectorGrid,
+});
+const repeatKernel = defineKernel({
+  name: "binary-repeat",
+  source,
+  entryPoint: "repeat",
+  bindings: ["a", "b", "b_scalars", "out", "params"],
+  grid: vectorGrid,
+});
+const broadcastKernel = defineKernel({
+  name: "binary-broadcast",
+  source,
+  entryPoint: "broadcast",
+  bindings: ["a_scalars", "b_scalars", "out", "params"],
+  grid: ({ size }) => linearGrid(size as number, 64 * 4),
+});
+const integerKernel = defineKernel({
+  name: "binary-integer",
+  source: integerSource,
+  entryPoint: "broadcast",
+  grid: ({ size }) => linearGrid(size as number, 64),
+});
+
+type Pair = readonly [Tensor, Tensor];
+
+/** Gradients of both operands; each may have the broadcast shape. */
+type PairGradient = (dy: Tensor, a: Tensor, b: Tensor, out: Tensor) => readonly [Tensor, Tensor];
+
+/** Defines the op and gives it the signature `(a, b)`, where either operand may be a plain number. */
+function binary(name: string, OP: string, gradient: PairGradient, floatOnly = false) {
+  const overrides = { OP };
+  const op = defineOp<Pair, undefined>({
+    name,
+    output: ([a, b]) => {
+      if (a.dtype !== b.dtype) {
+        throw new DTypeError(
+          name,
+          `the element types differ: ${a.dtype} and ${b.dtype}`,
+          "Use cast on one of them",
+        );
+      }
+      if (floatOnly && !isFloat(a.dtype)) {
+        throw new DTypeError(
+          name,
+          `it takes real numbers, not ${a.dtype}`,
+          'Use cast(x, "f32") first',
+        );
+      }
+      return { shape: broadcastShapes(name, a.shape, b.shape) };
+    },
+    forward: ([a, b], out) => {
+      compute(name, a, b, out, overrides);
+      return {};
+    },
+    gradient: (dy, { inputs: [a, b], out }) => gradient(dy, a, b, out),
+  });
+  return (a: Tensor | number, b: Tensor | number): Tensor => op(operands(name, a, b), undefined);
+}
+
+/** Chooses the kernel by how the shapes meet; the general one finds every element by its strides and is the slowest. */
+function compute(
+  label: string,
+  a: Tensor,
+  b: Tensor,
+  out: Tensor,
+  overrides: { OP: string },
+): void {
+  const types = { T: a.dtype };
+  const options = { overrides, types, label };
+  if (!isFloat(a.dtype)) {
+    integerKernel({ a, b, out }, stridesFor(a, b, out), options);
+  } else if (shapesEqual(a.shape, b.shape)) {
+    sameKernel({ a, b, out }, { ...stridesFor(a, b, out), period: 0 }, options);
+  } else if (shapesEqual(a.shape, out.shape) && repeatsAlongLeadingAxes(b, out)) {
+    repeatKernel(
+      { a, b, b_scalars: b, out },
+      { ...stridesFor(a, b, out), period: b.size },
+      options,
+    );
+  } else {
+    const params = { ...stridesFor(a, b, out), period: 0 };
+    broadcastKernel({ a_scalars: a, b_scalars: b, out }, params, options);
+  }
+}
+
+function stridesFor(a: Tensor, b: Tensor, out: Tensor) {
+  return {
+    size: out.size,
+    rank: out.shape.length,
+    shape: out.shape,
+    a_strides: broadcastStrides(a.shape, out.shape),
+    b_strides: broadcastStrides(b.shape, out.shape),
+  };
+}
+
+/** True when `b`, without leading axes of size 1, is the tail of the shape of `out`: element i of out meets i mod size. */
+function repeatsAlongLeadingAxes(b: Tensor, out: Tensor): boolean {
+  const tail = b.shape.slice(b.shape.findIndex((size) => size !== 1));
+  return b.size === 1 || shapesEqual(tail, out.shape.slice(out.shape.length - tail.length));
+}
+
+/** `a + b`. */
+export const add = binary("add", "ADD", (dy) => [dy, dy]);
+
+/** `a - b`. */
+export const sub = binary("sub", "SUB", (dy) => [dy, neg(dy)]);
+
+/** `a * b`. */
+export const mul = binary("mul", "MUL", (dy, a, b) => [mul(dy, b), mul(dy, a)]);
+
+/** `a / b`; whole numbers are divided towards zero. */
+export const div = binary("div", "DIV", (dy, _a, b, out) => [
+  div(dy, b),
+  neg(div(mul(dy, out), b)),
+]);
+
+/** `a` to the power `b`. The gradient for `b` is taken as 0 where `a` is 0, and is NaN where `a` is negative. */
+export const pow = binary(
+  "pow",
+  "POW",
+  (dy, a, b, out) => [
+    mul(dy, mul(b, pow(a, sub(b, 1)))),
+    mul(dy, where(equal(a, 0), 0, mul(out, log(a)))),
+  ],
+  true,
+);
+
+/** The larger of the two; NaN if either is NaN. Equal operands share the gradient, as in PyTorch. */
+export const maximum = binary("maximum", "MAXIMUM", (dy, a, b) => [
+  share(dy, greater(a, b), a, b),
+  share(dy, less(a, b), a, b),
+]);
+
+/** The smaller of the two; NaN if either is NaN. Equal operands share the gradient, as in PyTorch. */
+export const minimum = binary("minimum", "MINIMUM", (dy, a, b) => [
+  share(dy, less(a, b), a, b),
+  share(dy, greater(a, b), a, b),
+]);
+
+/** `dy` where this operand won, half of it where the two are equal. */
+function share(dy: Tensor, won: Tensor, a: Tensor, b: Tensor): Tensor {
+  return mul(dy, add(cast(won, dy.dtype), mul(cast(equal(a, b), dy.dtype), 0.5)));
+}

@@ -1,0 +1,1 @@
+/** @file The list of the ops' cases, for tests and benchmarks. */

@@ -1,0 +1,34 @@
+/** @file Conversion between element types. */
+import source from "../../shaders/elementwise/cast.wgsl";
+import { isFloat, type DType } from "../dtype.ts";
+import { defineKernel, linearGrid } from "../kernel.ts";
+import { defineOp } from "../op.ts";
+import type { Tensor } from "../tensor.ts";
+
+const kernel = defineKernel({
+  name: "cast",
+  source,
+  grid: ({ size }) => linearGrid(size as number, 64),
+});
+
+const castOp = defineOp<readonly [Tensor], { readonly dtype: DType }>({
+  name: "cast",
+  output: ([x], { dtype }) => ({ shape: x.shape, dtype }),
+  forward: ([x], out) => {
+    kernel({ x, out }, { size: x.size }, { types: { FROM: x.dtype, TO: out.dtype } });
+    return {};
+  },
+  gradient: (dy, { inputs: [x] }) => [
+    isFloat(x.dtype) && isFloat(dy.dtype) ? cast(dy, x.dtype) : null,
+  ],
+});
+
+/**
+ * The same values in another element type. Reals are cut towards 0 and saturate; NaN becomes 0. The gradient passes between
+ * f32 and f16 and stops at integers. Returns `x` itself when it already has the type.
+ *
+ * @throws DTypeError for f16 on an adapter without `shader-f16`.
+ */
+export function cast(x: Tensor, dtype: DType): Tensor {
+  return x.dtype === dtype ? x : castOp([x], { dtype });
+}

@@ -1,0 +1,81 @@
+/**
+ * @file Who frees what. Every tensor holds a lease on its memory. The lease ends when the tape has used the value for the last
+ * time, when the scope closes in which the tensor was made, or, as a safety net, when the garbage collector takes the tensor.
+ */
+
+/** Right to a piece of device memory; ends once, after which `release` does nothing. */
+export interface Lease {
+  /** The scope that ends the lease, if one does. */
+  scope: Scope | undefined;
+  release(): void;
+}
+
+let innermost: Scope | undefined;
+
+/**
+ * A region of the program at whose end the tensors made in it are freed, except those that were kept.
+ *
+ * ```ts
+ * using scope = openScope();
+ * const probabilities = scope.keep(softmax(model.forward(x)));
+ * ```
+ *
+ * Scopes nest and belong to synchronous code: close one before you await. Training loops need none, because `backward` frees
+ * what it used and an optimizer's `zeroGrad` the gradients; inference and loops of one's own do.
+ */
+export class Scope implements Disposable {
+  readonly #outer: Scope | undefined;
+  readonly #leases: Lease[] = [];
+  #open = true;
+
+  /** Use `openScope`. */
+  constructor(outer: Scope | undefined) {
+    this.#outer = outer;
+  }
+
+  /** Puts a lease under this scope. */
+  adopt(lease: Lease): void {
+    lease.scope = this;
+    this.#leases.push(lease);
+  }
+
+  /** Lets `held` outlive this scope: it goes to the enclosing one, if any. Returns its argument. */
+  keep<T extends { readonly lease: Lease }>(held: T): T {
+    if (held.lease.scope === this) {
+      if (this.#outer === undefined) held.lease.scope = undefined;
+      else this.#outer.adopt(held.lease);
+    }
+    return held;
+  }
+
+  /** Closes the scope and any left open inside it, for example by an exception. Twice is harmless. */
+  [Symbol.dispose](): void {
+    if (!this.#open) return;
+    while (innermost !== undefined && innermost !== this) innermost[Symbol.dispose]();
+    innermost = this.#outer;
+    this.#open = false;
+    for (const lease of this.#leases) if (lease.scope === this) lease.release();
+    this.#leases.length = 0;
+  }
+}
+
+/** Opens a scope inside the current one. Close it with `using`, or by `scope[Symbol.dispose]()`. */
+export function openScope(): Scope {
+  innermost = new Scope(innermost);
+  return innermost;
+}
+
+/** Puts a new lease under the current scope, if there is one. */
+export function adoptByScope(lease: Lease): void {
+  innermost?.adopt(lease);
+}
+
+/**
+ * Lets a tensor outlive every scope and `backward`: it lives until it is released or the garbage collector takes it.
+ * For parameters, optimizer state and results. Returns its argument.
+ */
+export function keep<T extends { readonly lease: Lease; kept: boolean }>(held: T): T {
+  held.lease.scope = undefined;
+  held.kept = true;
+  return held;
+}

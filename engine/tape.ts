@@ -1,0 +1,148 @@
+/**
+ * @file Reverse-mode automatic differentiation. There is no list of operations: every result points to the node that made it,
+ * every node to its inputs, and `walkBackward` visits that graph from the loss to the leaves.
+ *
+ *     gradient of an input += (what the op's rule makes of the gradient of its output)
+ *
+ * Source of the method: Griewank and Walther, Evaluating Derivatives (2008), chapter 3; the form follows micrograd.
+ */
+import { ArgumentError } from "./errors.ts";
+import { openScope } from "./scope.ts";
+import { shapesEqual, type Shape } from "./shape.ts";
+import type { TapeNode, Tensor } from "./tensor.ts";
+
+let recordingOff = 0;
+
+/** False inside `noGrad`. */
+export function isRecording(): boolean {
+  return recordingOff === 0;
+}
+
+/** Runs synchronous `body` without recording: its results have no gradient and keep nothing alive. */
+export function noGrad<T>(body: () => T): T {
+  recordingOff++;
+  try {
+    return body();
+  } finally {
+    recordingOff--;
+  }
+}
+
+/** Told of every tensor that an op computes and of every gradient that a rule computes; see `observeTensors`. */
+export type TensorObserver = (tensor: Tensor, op: string, phase: "output" | "gradient") => void;
+
+const observers = new Set<TensorObserver>();
+
+/** Calls `observer` after each op and each gradient rule, in order; the result stops it. For guards and visualisation. */
+export function observeTensors(observer: TensorObserver): () => void {
+  observers.add(observer);
+  return () => observers.delete(observer);
+}
+
+/** Tells the observers. */
+export function announce(tensor: Tensor, op: string, phase: "output" | "gradient"): void {
+  for (const observer of observers) observer(tensor, op, phase);
+}
+
+/** The two operations on gradients that the walk needs; the ops supply them. */
+export interface GradientArithmetic {
+  add(a: Tensor, b: Tensor): Tensor;
+  /** Sums a gradient back to the shape that was broadcast. */
+  sumTo(gradient: Tensor, shape: Shape): Tensor;
+}
+
+export interface WalkOptions {
+  /** Keep the graph, so that it can be walked again. Default: false. */
+  readonly retainGraph?: boolean;
+}
+
+/** Stands in for the node of a tensor whose graph was freed, so that a second walk can say so. */
+const freedNode: TapeNode = { op: "freed", inputs: [], saved: [], gradient: () => [] };
+
+/**
+ * Carries `seed`, the gradient of `root`, back to the leaves and calls `deliver` once for each leaf that wants a gradient.
+ * Frees each intermediate value and gradient after its last use, except `root`, its direct inputs, and what was kept.
+ */
+export function walkBackward(
+  root: Tensor,
+  seed: Tensor,
+  arithmetic: GradientArithmetic,
+  deliver: (leaf: Tensor, gradient: Tensor) => void,
+  { retainGraph = false }: WalkOptions = {},
+): void {
+  const gradients = new Map<Tensor, Tensor>([[root, seed]]);
+  const spared = new Set<Tensor>([root, ...(root.node?.inputs ?? [])]);
+  for (const tensor of topologicalOrder(root).reverse()) {
+    const { node } = tensor;
+    const dy = gradients.get(tensor);
+    gradients.delete(tensor);
+    if (node === undefined) {
+      if (dy !== undefined) deliver(tensor, dy === seed ? dy.alias() : dy);
+      continue;
+    }
+    if (dy !== undefined) {
+      propagate(node, dy, gradients, arithmetic);
+      if (dy !== seed) dy.release("backward");
+    }
+    if (!retainGraph) freeNode(tensor, node, spared);
+  }
+}
+
+/** One step of the chain rule: `dy` of a node's output becomes gradients of its inputs. */
+function propagate(
+  node: TapeNode,
+  dy: Tensor,
+  gradients: Map<Tensor, Tensor>,
+  arithmetic: GradientArithmetic,
+): void {
+  using scope = openScope();
+  const results = node.gradient(dy);
+  node.inputs.forEach((input, i) => {
+    const result = results[i];
+    if (!input.requiresGrad || result === undefined || result === null) return;
+    // A rule may hand dy through; the alias makes the two independent owners.
+    const own = result === dy || results.indexOf(result) < i ? result.alias() : result;
+    const fitted = shapesEqual(own.shape, input.shape) ? own : arithmetic.sumTo(own, input.shape);
+    announce(fitted, node.op, "gradient");
+    const earlier = gradients.get(input);
+    gradients.set(
+      input,
+      scope.keep(earlier === undefined ? fitted : arithmetic.add(earlier, fitted)),
+    );
+    earlier?.release("backward");
+  });
+}
+
+function freeNode(tensor: Tensor, node: TapeNode, spared: ReadonlySet<Tensor>): void {
+  for (const saved of node.saved) saved.release("backward");
+  tensor.node = freedNode;
+  if (!tensor.kept && !spared.has(tensor)) tensor.release("backward()");
+}
+
+/** All tensors that `root` was computed from and that want a gradient, inputs before results. */
+function topologicalOrder(root: Tensor): Tensor[] {
+  const order: Tensor[] = [];
+  const visited = new Set<Tensor>();
+  const stack: { tensor: Tensor; next: number }[] = [{ tensor: root, next: 0 }];
+  visited.add(root);
+  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+    if (top.tensor.node === freedNode) throw freedGraphError(top.tensor);
+    const input = top.tensor.node?.inputs[top.next++];
+    if (input === undefined) {
+      order.push(top.tensor);
+      stack.pop();
+    } else if (input.requiresGrad && !visited.has(input)) {
+      visited.add(input);
+      stack.push({ tensor: input, next: 0 });
+    }
+  }
+  return order;
+}
+
+function freedGraphError(tensor: Tensor): ArgumentError {
+  return new ArgumentError(
+    "backward",
+    `the graph behind ${tensor.toString()} was already freed by an earlier backward`,
+    "Compute the loss again, or pass { retainGraph: true } to the first call",
+  );
+}

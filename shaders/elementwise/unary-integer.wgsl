@@ -1,0 +1,52 @@
+// Functions of one whole number: out[i] = f(x[i]). Integers have no gradient. Work is divided as in unary.wgsl.
+//
+// requires: lib/grid.wgsl
+
+alias T = i32;
+alias V = vec4<T>;
+
+const WORKGROUP = 64u;
+const VECTORS = 4u;
+
+override OP: u32 = 0u;
+
+const NEG = 0u;
+const ABS = 1u;
+const SQUARE = 6u;
+const CLAMP = 18u;
+const SIGN = 19u;
+
+struct Params {
+  size: u32, // elements
+  a: f32,    // clamp: min
+  b: f32,    // clamp: max
+}
+
+@group(0) @binding(0) var<storage, read> x: array<V>;
+@group(0) @binding(2) var<storage, read_write> out: array<V>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+fn compute(v: V) -> V {
+  switch OP {
+    case NEG: { return V(0) - v; }
+    case ABS: { return abs(v); }
+    case SQUARE: { return v * v; }
+    case CLAMP: { return clamp(v, V(T(params.a)), V(T(params.b))); }
+    case SIGN: { return select(select(V(0) - V(1), V(1), v > V(0)), V(0), v == V(0)); }
+    default: { return v; }
+  }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn forward(
+  @builtin(workgroup_id) workgroup_id: vec3u,
+  @builtin(num_workgroups) num_workgroups: vec3u,
+  @builtin(local_invocation_index) local_index: u32,
+) {
+  let first = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP * VECTORS + local_index;
+  let end = (params.size + 3u) / 4u;
+  for (var j = 0u; j < VECTORS; j++) {
+    let i = first + j * WORKGROUP;
+    if (i < end) { out[i] = compute(x[i]); }
+  }
+}

@@ -1,0 +1,201 @@
+/** @file Recording, submitting, reuse of memory, and reading back: the order of everything. */
+import { describe, expect, test } from "vitest";
+import {
+  add,
+  defineKernel,
+  exp,
+  mul,
+  openScope,
+  relu,
+  sub,
+  tensor,
+  type Tensor,
+} from "../../engine/index.ts";
+import { openNodeDevice } from "../../engine/node.ts";
+import { useDevice } from "../device.ts";
+
+const device = useDevice();
+
+describe("recording", () => {
+  test("many ops go out in one submit", async () => {
+    await device().synchronize();
+    const { dispatches, submits } = device().recorder.counts;
+    using _scope = openScope();
+    let x = tensor([1, 2, 3]);
+    for (let i = 0; i < 100; i++) x = add(x, 1);
+    expect([...(await x.data())]).toEqual([101, 102, 103]);
+    expect(device().recorder.counts.dispatches - dispatches).toBe(100);
+    expect(device().recorder.counts.submits - submits).toBe(1);
+  });
+
+  test("more commands than one submit takes still run in order", async () => {
+    using _scope = openScope();
+    let x = tensor([0]);
+    for (let i = 0; i < 3000; i++) x = add(mul(x, 0), i);
+    expect(await x.item()).toBe(2999);
+  });
+
+  test("ops can be recorded while their pipelines compile, and progress is told", async () => {
+    const own = await openNodeDevice();
+    const progress: string[] = [];
+    const stop = own.onCompile(({ requested, finished }) =>
+      progress.push(`${finished}/${requested}`),
+    );
+    const x = tensor([-1, 2], { device: own });
+    const y = exp(relu(sub(x, x)));
+    expect(progress.at(-1)).toMatch(/^0\/[1-9]/);
+    expect([...(await y.data())]).toEqual([1, 1]);
+    const [finished, requested] = progress.at(-1)?.split("/") ?? [];
+    expect(finished).toBe(requested);
+    stop();
+    await own.close();
+  });
+});
+
+describe("uploads and readbacks", () => {
+  test("an upload takes effect between the ops recorded before and after it", async () => {
+    const x = tensor([1]);
+    const before = add(x, 100);
+    x.write([2]);
+    const after = add(x, 100);
+    expect([await before.item(), await after.item(), await x.item()]).toEqual([101, 102, 2]);
+  });
+
+  test("a readback gives the value of the moment it was asked for", async () => {
+    const x = tensor([1]);
+    const early = x.item();
+    x.write([2]);
+    const late = x.item();
+    x.release();
+    const reused = tensor([3]);
+    expect([await early, await late, await reused.item()]).toEqual([1, 2, 3]);
+  });
+
+  test("memory freed and taken again within one recording does not mix", async () => {
+    const reads: Promise<number>[] = [];
+    for (let i = 0; i < 200; i++) {
+      using _scope = openScope();
+      const x = tensor([i]);
+      reads.push(mul(add(x, 1), 2).item());
+    }
+    expect(await Promise.all(reads)).toEqual(Array.from({ length: 200 }, (_, i) => 2 * i + 2));
+  });
+
+  test("an upload is a copy: the array may change afterwards", async () => {
+    const values = new Float32Array([1, 2, 3]);
+    const x = tensor(values);
+    values.fill(9);
+    expect([...(await x.data())]).toEqual([1, 2, 3]);
+  });
+
+  test("empty tensors can be written, computed with and read", async () => {
+    const empty = tensor(new Float32Array(0), { shape: [0, 3] });
+    empty.write([]);
+    expect([...(await add(empty, empty).data())]).toEqual([]);
+  });
+});
+
+describe("the pool", () => {
+  test("a repeated step allocates nothing", async () => {
+    const step = (): Tensor => {
+      using scope = openScope();
+      return scope.keep(relu(mul(tensor(new Float32Array(5000)), 2)));
+    };
+    step().release();
+    await device().synchronize();
+    const total = (): number => device().memory().liveBuffers + device().memory().pooledBuffers;
+    const before = total();
+    for (let i = 0; i < 100; i++) step().release();
+    expect(total()).toBe(before);
+  });
+
+  test("reports live, pooled and peak bytes", () => {
+    const { liveBytes, liveBuffers } = device().memory();
+    device().buffers.resetPeak();
+    const x = tensor(new Float32Array(1024));
+    expect(device().memory().liveBytes).toBe(liveBytes + 4096);
+    expect(device().memory().liveBuffers).toBe(liveBuffers + 1);
+    x.release();
+    expect(device().memory().liveBytes).toBe(liveBytes);
+    expect(device().memory().peakBytes).toBe(liveBytes + 4096);
+    x.release();
+    expect(device().memory().liveBytes).toBe(liveBytes);
+  });
+
+  test("gives memory of sizes that are no longer asked for back to the driver", async () => {
+    const own = await openNodeDevice();
+    for (let i = 1; i <= 40; i++) {
+      const x = tensor(new Float32Array(i * 500_000), { device: own });
+      x.release();
+      await own.synchronize();
+    }
+    const { pooledBytes, peakBytes } = own.memory();
+    expect(pooledBytes).toBeLessThan(peakBytes + 300 * 2 ** 20);
+    await own.close();
+  });
+});
+
+describe("kernels", () => {
+  const source = (code: string) => ({ file: "test.wgsl", code, parts: [] });
+  const valid = source(
+    "struct Params { size: u32, }\n@group(0) @binding(0) var<storage, read> x: array<f32>;\n@group(0) @binding(1) var<storage, read_write> out: array<f32>;\n@group(0) @binding(2) var<uniform> params: Params;\n@compute @workgroup_size(1) fn main() { out[0] = x[params.size]; }",
+  );
+  const kernel = defineKernel({ name: "test", source: valid, grid: () => [1, 1, 1] });
+  const [x, out] = [() => tensor([1, 2]), () => tensor([0])];
+
+  test.each([
+    ["a missing binding", () => kernel({ x: x() }, { size: 1 })],
+    ["a missing parameter", () => kernel({ x: x(), out: out() }, {})],
+    ["an unknown parameter", () => kernel({ x: x(), out: out() }, { size: 1, count: 2 })],
+    [
+      "an unknown constant",
+      () => kernel({ x: x(), out: out() }, { size: 1 }, { overrides: { OP: "ADD" } }),
+    ],
+    [
+      "an unknown type alias",
+      () => kernel({ x: x(), out: out() }, { size: 1 }, { types: { T: "i32" } }),
+    ],
+    [
+      "an output that is also an input",
+      () => {
+        const both = x();
+        kernel({ x: both, out: both }, { size: 1 });
+      },
+    ],
+    [
+      "a grid that is too large",
+      () =>
+        defineKernel({ name: "wide", source: valid, grid: () => [70_000, 1, 1] })(
+          { x: x(), out: out() },
+          { size: 1 },
+        ),
+    ],
+    [
+      "a grid that is no number",
+      () =>
+        defineKernel({ name: "nan", source: valid, grid: () => [NaN, 1, 1] })(
+          { x: x(), out: out() },
+          { size: 1 },
+        ),
+    ],
+    [
+      "a binding that the shader lacks",
+      () =>
+        defineKernel({ name: "lost", source: valid, bindings: ["y"], grid: () => [1, 1, 1] })({
+          y: x(),
+        }),
+    ],
+    [
+      "Params that cannot be laid out",
+      () =>
+        defineKernel({
+          name: "odd",
+          source: source("struct Params { m: mat2x2f }"),
+          grid: () => [1, 1, 1],
+        })({ x: x() }),
+    ],
+    ["no tensors", () => kernel({})],
+  ])("refuse %s", (_what, run) => {
+    expect(run).toThrowErrorMatchingSnapshot();
+  });
+});
