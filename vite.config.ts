@@ -10,11 +10,11 @@ export default defineConfig({
     minify: false,
     sourcemap: true,
     lib: {
-      entry: ["engine/index.ts", "engine/node.ts", "nn/index.ts", "data/index.ts"],
+      entry: ["engine/index.ts", "engine/node.ts", "nn/index.ts", "data/index.ts", "data/node.ts"],
       formats: ["es"],
     },
     rolldownOptions: {
-      external: ["webgpu", /^node:/],
+      external: ["webgpu", "pngjs", /^node:/],
       output: {
         preserveModules: true,
         preserveModulesRoot: ".",

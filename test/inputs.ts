@@ -1,4 +1,5 @@
 /** @file Seeded inputs and the error measure of the tests. Free of Vitest, because the browser test runs it in a page. */
+import { decodeHostData, encodeHostData, isFloat } from "../engine/dtype.ts";
 import { hostTensor, type HostTensor } from "../engine/host-tensor.ts";
 import type { InputSpec } from "../engine/op-case.ts";
 import { sizeOf } from "../engine/shape.ts";
@@ -14,34 +15,24 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** The values of an input as the device will hold them: rounded to f32 first, so that the reference sees the same. */
+/** The values of an input as the device will hold them, rounded to its type, so that the reference sees the same. */
 export function makeInput(spec: InputSpec, random: () => number): HostTensor {
-  const {
-    shape,
-    dtype = "f32",
-    values,
-    range = dtype === "f32" || dtype === "f16" ? [-1.5, 1.5] : [0, 9],
-    apart = 0,
-  } = spec;
+  const { shape, dtype = "f32" } = spec;
+  const values = spec.values ?? randomValues(spec, random);
   const size = sizeOf(shape);
-  if (values !== undefined) {
-    if (values.length !== size)
-      throw new Error(`case: ${values.length} values for ${size} elements`);
-    return hostTensor(shape, Float32Array.from(values));
-  }
+  if (values.length !== size) throw new Error(`case: ${values.length} values for ${size} elements`);
+  return hostTensor(shape, decodeHostData(encodeHostData(values, dtype).buffer, size, dtype));
+}
+
+function randomValues(spec: InputSpec, random: () => number): number[] {
+  const { shape, dtype = "f32", range = isFloat(dtype) ? [-1.5, 1.5] : [0, 9], apart = 0 } = spec;
+  const length = sizeOf(shape);
   const [low, high] = range;
-  if (dtype === "i32" || dtype === "u32") {
-    return hostTensor(
-      shape,
-      Array.from({ length: size }, () => low + Math.floor(random() * (high - low + 1))),
-    );
+  if (!isFloat(dtype)) {
+    return Array.from({ length }, () => low + Math.floor(random() * (high - low + 1)));
   }
-  if (apart > 0)
-    return hostTensor(shape, Float32Array.from(distinctValues(size, low, high, apart, random)));
-  return hostTensor(
-    shape,
-    Float32Array.from({ length: size }, () => low + random() * (high - low)),
-  );
+  if (apart > 0) return distinctValues(length, low, high, apart, random);
+  return Array.from({ length }, () => low + random() * (high - low));
 }
 
 /** A shuffled arithmetic sequence: no two values are closer than `apart`. */

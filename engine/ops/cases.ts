@@ -1,1 +1,25 @@
 /** @file The list of the ops' cases, for tests and benchmarks. */
+export * from "./arg-reduce.case.ts";
+export * from "./avg-pool2d.case.ts";
+export * from "./binary.case.ts";
+export * from "./cast.case.ts";
+export * from "./compare.case.ts";
+export { concatCase, stackCase } from "./concat.case.ts";
+export * from "./cross-entropy.case.ts";
+export * from "./cumulative-sum.case.ts";
+export * from "./dropout.case.ts";
+export * from "./expand.case.ts";
+export * from "./flip.case.ts";
+export { gatherCase, indexAddCase, indexSelectCase, scatterAddCase } from "./gather.case.ts";
+export * from "./global-pool.case.ts";
+export * from "./max-pool2d.case.ts";
+export * from "./one-hot.case.ts";
+export { padCase } from "./pad.case.ts";
+export * from "./permute.case.ts";
+export * from "./reduce.case.ts";
+export * from "./reshape.case.ts";
+export { sliceCase, splitCase } from "./slice.case.ts";
+export * from "./softmax.case.ts";
+export * from "./top-k.case.ts";
+export * from "./unary.case.ts";
+export * from "./batch-norm.case.ts";

@@ -15,7 +15,8 @@ const castOp = defineOp<readonly [Tensor], { readonly dtype: DType }>({
   name: "cast",
   output: ([x], { dtype }) => ({ shape: x.shape, dtype }),
   forward: ([x], out) => {
-    kernel({ x, out }, { size: x.size }, { types: { FROM: x.dtype, TO: out.dtype } });
+    const overrides = { TO_INTEGER: isFloat(x.dtype) && !isFloat(out.dtype) ? 1 : 0 };
+    kernel({ x, out }, { size: x.size }, { overrides, types: { FROM: x.dtype, TO: out.dtype } });
     return {};
   },
   gradient: (dy, { inputs: [x] }) => [
@@ -24,8 +25,8 @@ const castOp = defineOp<readonly [Tensor], { readonly dtype: DType }>({
 });
 
 /**
- * The same values in another element type. Reals are cut towards 0 and saturate; NaN becomes 0. The gradient passes between
- * f32 and f16 and stops at integers. Returns `x` itself when it already has the type.
+ * The same values in another element type. Reals are cut towards 0 and saturate at the last whole number that both
+ * types hold (2^31 - 128 for f32 to i32); NaN becomes 0. The gradient passes between f32 and f16 and stops at integers. Returns `x` itself when it already has the type.
  *
  * @throws DTypeError for f16 on an adapter without `shader-f16`.
  */

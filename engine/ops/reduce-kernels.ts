@@ -74,7 +74,8 @@ export function blocksOf(shape: Shape, axes: readonly number[]): Block[] {
   let inner = 1;
   for (let i = runs.length - 1; i >= 0; i--) {
     const { size = 1, reduced = false } = runs[i] ?? {};
-    if (reduced) blocks.push({ outer: sizeOf(runs.slice(0, i).map((run) => run.size)), length: size, inner });
+    if (reduced)
+      blocks.push({ outer: sizeOf(runs.slice(0, i).map((run) => run.size)), length: size, inner });
     else inner *= size;
   }
   return blocks.length > 0 ? blocks : [{ outer: sizeOf(shape), length: 1, inner: 1 }];
@@ -94,7 +95,9 @@ export interface Reduction {
 }
 
 /** The value that changes nothing, as the device stores it in the type that is computed with. */
-const identityBits: Readonly<Record<ReductionKind, Readonly<Record<"f32" | "i32" | "u32", number>>>> = {
+const identityBits: Readonly<
+  Record<ReductionKind, Readonly<Record<"f32" | "i32" | "u32", number>>>
+> = {
   SUM: { f32: 0, i32: 0, u32: 0 },
   PRODUCT: { f32: 0x3f800000, i32: 1, u32: 1 },
   MAXIMUM: { f32: 0xff800000, i32: 0x80000000, u32: 0 },
@@ -102,10 +105,19 @@ const identityBits: Readonly<Record<ReductionKind, Readonly<Record<"f32" | "i32"
 };
 
 /** Reduces `x` over the blocks into `out`, which has as many elements as are left. `x` must not be empty. */
-export function reduceInto(x: Tensor, blocks: readonly Block[], out: Tensor, reduction: Reduction): void {
+export function reduceInto(
+  x: Tensor,
+  blocks: readonly Block[],
+  out: Tensor,
+  reduction: Reduction,
+): void {
   blocks.reduce((current, block, i) => {
     const last = i === blocks.length - 1;
-    const pass: Pass = { ...reduction, square: i === 0 && reduction.square === true, last: last ? out : undefined };
+    const pass: Pass = {
+      ...reduction,
+      square: i === 0 && reduction.square === true,
+      last: last ? out : undefined,
+    };
     return reduceBlock(current, block, pass);
   }, x);
 }
@@ -130,10 +142,21 @@ function reduceBlock(x: Tensor, block: Block, pass: Pass): Tensor {
   const width = foldWidth(block);
   const rows = ceilDiv(length * inner, width);
   const { slices, group } = sliceRows(rows, ceilDiv(width, 4), manyInvocations(x) / outer);
-  const fold = { outer, slab: length * inner, width, slices, group, rowsPerGroup: ceilDiv(rows, slices / group) };
+  const fold = {
+    outer,
+    slab: length * inner,
+    width,
+    slices,
+    group,
+    rowsPerGroup: ceilDiv(rows, slices / group),
+  };
   if (slices === 1 && width === inner) return foldPass(x, fold, pass);
   const partial = foldPass(x, fold, { ...pass, last: undefined });
-  return reduceBlock(partial, { outer, length: (slices * width) / inner, inner }, { ...pass, square: false });
+  return reduceBlock(
+    partial,
+    { outer, length: (slices * width) / inner, inner },
+    { ...pass, square: false },
+  );
 }
 
 /**
@@ -147,11 +170,15 @@ function foldWidth({ outer, length, inner }: Block): number {
 }
 
 /** Invocations that keep the device busy: a software adapter has few lanes, a GPU hides latency by many. */
-function manyInvocations({ device }: Tensor): number {
+export function manyInvocations({ device }: Tensor): number {
   return device.adapter.software ? 1024 : 32768;
 }
 
-function sliceRows(rows: number, columns: number, wanted: number): { slices: number; group: number } {
+function sliceRows(
+  rows: number,
+  columns: number,
+  wanted: number,
+): { slices: number; group: number } {
   const useful = Math.min(ceilDiv(wanted, columns), Math.floor(rows / fewestRows));
   const slices = Math.max(useful, ceilDiv(rows, mostRows), 1);
   const group = Math.min(slices, Math.max(1, Math.floor(workgroup / columns)));
@@ -171,7 +198,15 @@ function foldPass(x: Tensor, fold: Fold, pass: Pass): Tensor {
   const { outer, slab, width, slices, group, rowsPerGroup } = fold;
   const aligned = width % 4 === 0 && (outer === 1 || slab % 4 === 0);
   const out = pass.last ?? partialTensor(x, outer * slices * width);
-  const params = { slabs: outer, slab, width, slices, group, rows_per_group: rowsPerGroup, ...constants(x, pass) };
+  const params = {
+    slabs: outer,
+    slab,
+    width,
+    slices,
+    group,
+    rows_per_group: rowsPerGroup,
+    ...constants(x, pass),
+  };
   const options = optionsFor(x, out, pass, aligned);
   if (width % 4 === 0) foldKernel({ x, x_scalars: x, out }, params, options);
   else foldRaggedKernel({ x, x_scalars: x, out_scalars: out }, params, options);
@@ -215,12 +250,21 @@ function optionsFor(x: Tensor, out: Tensor, pass: Pass, aligned: boolean) {
 }
 
 /** The way back of a sum: repeats `dy` along the blocks that were reduced, times `scale`. The result has the given shape. */
-export function spread(dy: Tensor, blocks: readonly Block[], shape: Shape, scale: number, label: string): Tensor {
+export function spread(
+  dy: Tensor,
+  blocks: readonly Block[],
+  shape: Shape,
+  scale: number,
+  label: string,
+): Tensor {
   return blocks.reduceRight((current, { outer, length, inner }, i) => {
     const size = outer * length * inner;
     const dx = Tensor.allocate(label, dy.device, i === 0 ? shape : [size], dy.dtype);
     const params = { size, length, inner, scale: i === 0 ? scale : 1 };
-    spreadKernel({ dy: current, dy_scalars: current, dx }, params, { types: { T: dy.dtype }, label });
+    spreadKernel({ dy: current, dy_scalars: current, dx }, params, {
+      types: { T: dy.dtype },
+      label,
+    });
     return dx;
   }, dy);
 }

@@ -3,7 +3,7 @@ import { isFloat } from "../dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../errors.ts";
 import { defineOp } from "../op.ts";
 import { formatShape, normalizeAxes, sizeOf, type Shape } from "../shape.ts";
-import { Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import { div, mul, sub } from "./binary.ts";
 import { cast } from "./cast.ts";
 import { equal, where } from "./compare.ts";
@@ -23,10 +23,18 @@ interface Attributes {
   readonly shape: Shape;
 }
 
-function attributesOf(op: string, x: Tensor, axes: Axes, { keepDims = false }: ReduceOptions): Attributes {
+function attributesOf(
+  op: string,
+  x: Tensor,
+  axes: Axes,
+  { keepDims = false }: ReduceOptions,
+): Attributes {
   const reduced = normalizeAxes(op, axes, x.shape.length);
   const kept = keptShape(x.shape, reduced);
-  return { axes: reduced, shape: keepDims ? kept : kept.filter((_, axis) => !reduced.includes(axis)) };
+  return {
+    axes: reduced,
+    shape: keepDims ? kept : kept.filter((_, axis) => !reduced.includes(axis)),
+  };
 }
 
 /** The shape with the reduced axes kept as 1. */
@@ -41,7 +49,11 @@ function countOf(x: Tensor, axes: readonly number[]): number {
 
 function requireReal(op: string, x: Tensor): void {
   if (!isFloat(x.dtype)) {
-    throw new DTypeError(op, `it takes real numbers, not ${x.dtype}: ${x.toString()}`, 'Use cast(x, "f32") first');
+    throw new DTypeError(
+      op,
+      `it takes real numbers, not ${x.dtype}: ${x.toString()}`,
+      'Use cast(x, "f32") first',
+    );
   }
 }
 
@@ -58,7 +70,9 @@ const sumOp = defineOp<readonly [Tensor], Attributes>({
     else reduceInto(x, blocksOf(x.shape, axes), out, { kind: "SUM", label: "sum" });
     return {};
   },
-  gradient: (dy, { inputs: [x], attributes: { axes } }) => [spread(dy, blocksOf(x.shape, axes), x.shape, 1, "sum-gradient")],
+  gradient: (dy, { inputs: [x], attributes: { axes } }) => [
+    spread(dy, blocksOf(x.shape, axes), x.shape, 1, "sum-gradient"),
+  ],
 });
 
 /**
@@ -75,7 +89,8 @@ export function sum(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor
  */
 export function sumTo(gradient: Tensor, shape: Shape): Tensor {
   const lead = gradient.shape.length - shape.length;
-  const fits = lead >= 0 && shape.every((size, axis) => size === 1 || size === gradient.shape[axis + lead]);
+  const fits =
+    lead >= 0 && shape.every((size, axis) => size === 1 || size === gradient.shape[axis + lead]);
   if (!fits) {
     throw new ShapeError(
       "sumTo",
@@ -83,7 +98,9 @@ export function sumTo(gradient: Tensor, shape: Shape): Tensor {
       "Sizes must be equal or 1, aligned at the last axis",
     );
   }
-  const axes = gradient.shape.flatMap((size, axis) => (axis < lead || (shape[axis - lead] === 1 && size !== 1) ? [axis] : []));
+  const axes = gradient.shape.flatMap((size, axis) =>
+    axis < lead || (shape[axis - lead] === 1 && size !== 1) ? [axis] : [],
+  );
   return sumOp([gradient], { axes, shape: [...shape] });
 }
 
@@ -212,7 +229,12 @@ const varianceOp = defineOp<readonly [Tensor], VarianceAttributes, { readonly ce
     if (x.size === 0) fill(out, NaN);
     else {
       const deviations = sub(x, center);
-      reduceInto(deviations, blocksOf(x.shape, axes), out, { kind: "SUM", square: true, divisor, label: "variance" });
+      reduceInto(deviations, blocksOf(x.shape, axes), out, {
+        kind: "SUM",
+        square: true,
+        divisor,
+        label: "variance",
+      });
     }
     return { center };
   },
@@ -236,7 +258,15 @@ function freedom(x: Tensor, axes: readonly number[], correction: number): number
 export function variance(x: Tensor, axes?: Axes, options: VarianceOptions = {}): Tensor {
   const { correction = 1 } = options;
   if (!(correction >= 0 && Number.isFinite(correction))) {
-    throw new ArgumentError("variance", `correction is not a number >= 0: ${correction}`, "Use 1, or 0 for a whole population");
+    throw new ArgumentError(
+      "variance",
+      `correction is not a number >= 0: ${correction}`,
+      "Use 1, or 0 for a whole population",
+    );
   }
-  return varianceOp([x], { ...attributesOf("variance", x, axes, options), correction });
+  const attributes = { ...attributesOf("variance", x, axes, options), correction };
+  // The mean must be more exact than f16 for the distances from it to be right.
+  return x.dtype === "f16"
+    ? cast(varianceOp([cast(x, "f32")], attributes), "f16")
+    : varianceOp([x], attributes);
 }

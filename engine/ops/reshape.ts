@@ -30,6 +30,9 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 function reshapeAs(op: string, x: Tensor, wanted: Shape): Tensor {
   const free = wanted.indexOf(-1);
   const known = wanted.filter((_, axis) => axis !== free);
+  if (known.includes(-1)) {
+    throw new ShapeError(op, `more than one size is open: ${formatShape(wanted)}`, "Use -1 once");
+  }
   checkShape(op, known);
   const size = sizeOf(known);
   const shape = free === -1 ? [...wanted] : wanted.with(free, size === 0 ? NaN : x.size / size);

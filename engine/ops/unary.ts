@@ -4,7 +4,7 @@
  */
 import source from "../../shaders/elementwise/unary.wgsl";
 import integerSource from "../../shaders/elementwise/unary-integer.wgsl";
-import { isFloat } from "../dtype.ts";
+import { isFloat, type DType } from "../dtype.ts";
 import { ArgumentError, DTypeError } from "../errors.ts";
 import { defineKernel, linearGrid, type ParamValues } from "../kernel.ts";
 import { defineOp, zerosLike } from "../op.ts";
@@ -172,12 +172,29 @@ export function softplus(x: Tensor, beta = 1): Tensor {
 
 const clampOp = defineUnary("clamp", { OP: "CLAMP", derivativeFrom: "input", integers: true });
 
-/** `x` limited to `min..max`; NaN stays NaN; the gradient is 0 outside the range. Throws `ArgumentError` if min > max. */
+/**
+ * `x` limited to `min..max`; NaN stays NaN; the gradient is 0 outside the range.
+ * @throws ArgumentError if min > max, or an integer type has no value between them.
+ */
 export function clamp(x: Tensor, min: number, max: number): Tensor {
   if (!(min <= max)) {
     throw new ArgumentError("clamp", `min is not at most max: ${min} and ${max}`, "Swap them");
   }
-  return clampOp([x], { a: min, b: max });
+  return clampOp([x], isFloat(x.dtype) ? { a: min, b: max } : wholeBounds(x.dtype, min, max));
+}
+
+/** The whole numbers of the type within the bounds; -1 and 0.5 mean 0 and 1 to u32. */
+function wholeBounds(dtype: DType, min: number, max: number): Constants {
+  const [low, high] = dtype === "u32" ? [0, 2 ** 32 - 1] : [-(2 ** 31), 2 ** 31 - 1];
+  const bounds = { a: Math.max(low, Math.ceil(min)), b: Math.min(high, Math.floor(max)) };
+  if (bounds.a > bounds.b) {
+    throw new ArgumentError(
+      "clamp",
+      `${dtype} has no value within the bounds: ${min} and ${max}`,
+      'Use other bounds, or cast(x, "f32")',
+    );
+  }
+  return bounds;
 }
 
 function checkNumber(op: string, name: string, value: number): void {

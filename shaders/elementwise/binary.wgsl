@@ -45,13 +45,15 @@ struct Params {
 
 // WGSL's pow is exp2(y log2 x), which has no value for negative x; IEEE defines it for whole y.
 fn pow4(x: vec4f, y: vec4f) -> vec4f {
-  let magnitude = pow(abs(x), y);
+  let magnitude = select(pow(abs(x), y), vec4f(1.0), abs(x) == vec4f(1.0)); // 1^inf, too
   let odd = abs(y - 2.0 * floor(0.5 * y)) == vec4f(1.0);
   let whole = floor(y) == y;
   let undefined = bitcast<vec4f>(vec4u(NAN_BITS) | (bitcast<vec4u>(x) & vec4u(0x80000000u)));
   let negative = select(undefined, select(magnitude, -magnitude, odd), whole);
   let signed = select(magnitude, negative, x < vec4f(0.0));
-  let zero_base = select(vec4f(0.0), 1.0 / abs(x), y < vec4f(0.0));
+  // Odd powers of -0 keep its sign.
+  let zero = select(abs(x), x, odd);
+  let zero_base = select(zero, 1.0 / zero, y < vec4f(0.0));
   let result = select(signed, zero_base, x == vec4f(0.0));
   let with_nan = select(select(result, y, is_nan4(y)), x, is_nan4(x));
   return select(with_nan, vec4f(1.0), (y == vec4f(0.0)) | (x == vec4f(1.0)));

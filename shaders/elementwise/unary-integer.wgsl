@@ -18,8 +18,8 @@ const SIGN = 19u;
 
 struct Params {
   size: u32, // elements
-  a: f32,    // clamp: min
-  b: f32,    // clamp: max
+  a: u32,    // clamp: min, the bits of a T
+  b: u32,    // clamp: max
 }
 
 @group(0) @binding(0) var<storage, read> x: array<V>;
@@ -31,7 +31,7 @@ fn compute(v: V) -> V {
     case NEG: { return V(0) - v; }
     case ABS: { return abs(v); }
     case SQUARE: { return v * v; }
-    case CLAMP: { return clamp(v, V(T(params.a)), V(T(params.b))); }
+    case CLAMP: { return clamp(v, V(bitcast<T>(params.a)), V(bitcast<T>(params.b))); }
     case SIGN: { return select(select(V(0) - V(1), V(1), v > V(0)), V(0), v == V(0)); }
     default: { return v; }
   }

@@ -69,7 +69,7 @@ fn tanh4(v: vec4f) -> vec4f {
 }
 
 fn sigmoid4(v: vec4f) -> vec4f {
-  return 1.0 / (1.0 + exp(-v));
+  return 1.0 / (1.0 + exp_nan4(-v));
 }
 
 // log(1 + e^v) = max(v, 0) + log(1 + e^-|v|), which cannot overflow. log(1 + small) loses digits, the series does not.
@@ -80,15 +80,15 @@ fn softplus4(v: vec4f) -> vec4f {
 
 // e^v - 1; the series keeps the digits that the subtraction loses near 0.
 fn expm1_4(v: vec4f) -> vec4f {
-  return select(exp(v) - 1.0, v * (1.0 + v * (0.5 + v * (1.0 / 6.0 + v * (1.0 / 24.0)))), abs(v) < vec4f(0.1));
+  return select(exp_nan4(v) - 1.0, v * (1.0 + v * (0.5 + v * (1.0 / 6.0 + v * (1.0 / 24.0)))), abs(v) < vec4f(0.1));
 }
 
 fn compute(v: vec4f) -> vec4f {
   switch OP {
     case NEG: { return -v; }
     case ABS: { return abs(v); }
-    case EXP: { return exp(v); }
-    case LOG: { return log(v); }
+    case EXP: { return exp_nan4(v); }
+    case LOG: { return log_nan4(v); }
     case SQRT: { return sqrt(v); }
     case RSQRT: { return 1.0 / sqrt(v); }
     case SQUARE: { return v * v; }

@@ -32,3 +32,28 @@ fn max_nan(a: f32, b: f32) -> f32 {
 fn min_nan(a: f32, b: f32) -> f32 {
   return select(select(min(a, b), b, is_nan(b)), a, is_nan(a));
 }
+
+// exp and log as IEEE has them. WGSL leaves open what they make of NaN, infinity and 0, and there are adapters where exp(NaN) is
+// infinity, log(NaN) 89 and log(0) -88.
+fn exp_nan4(x: vec4f) -> vec4f {
+  return select(exp(x), x, is_nan4(x));
+}
+
+fn exp_nan(x: f32) -> f32 {
+  return select(exp(x), x, is_nan(x));
+}
+
+fn log_nan4(x: vec4f) -> vec4f {
+  let bits = bitcast<vec4u>(x);
+  let magnitude = bits & vec4u(0x7fffffffu);
+  // From the bits of x, because a constant expression must not be infinite: NaN for a negative x, -infinity for 0.
+  let negative = bitcast<vec4f>(vec4u(NAN_BITS) | bits);
+  let zero = bitcast<vec4f>(vec4u(0x80000000u | EXPONENT_BITS) | magnitude);
+  let finite = select(log(x), zero, magnitude == vec4u(0u));
+  let positive = select(finite, x, magnitude >= vec4u(EXPONENT_BITS));
+  return select(positive, negative, bits > vec4u(0x80000000u));
+}
+
+fn log_nan(x: f32) -> f32 {
+  return log_nan4(vec4f(x)).x;
+}

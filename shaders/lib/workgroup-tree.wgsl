@@ -1,5 +1,7 @@
 // Sum and maximum of one number from each of 64 invocations of a workgroup, by a binary tree in workgroup memory; every
 // invocation gets the result. To be called in uniform control flow, as it has barriers.
+//
+// requires: lib/nan.wgsl
 
 const TREE_SIZE = 64u;
 
@@ -14,7 +16,6 @@ fn tree_sum(value: f32, local_index: u32) -> f32 {
   return workgroupUniformLoad(&tree[0]);
 }
 
-// requires: lib/nan.wgsl
 fn tree_max(value: f32, local_index: u32) -> f32 {
   tree[local_index] = value;
   for (var half = TREE_SIZE / 2u; half > 0u; half /= 2u) {

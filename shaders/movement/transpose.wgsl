@@ -31,14 +31,14 @@ fn main(
   let column = block % params.columns;
   let row = block / params.columns % params.rows;
   let batch = block / params.columns / params.rows;
-  let from = (batch * params.rows + row) * 4u * params.columns + column;
-  let a = x[from];
-  let b = x[from + params.columns];
-  let c = x[from + 2u * params.columns];
-  let d = x[from + 3u * params.columns];
-  let to = (batch * params.columns + column) * 4u * params.rows + row;
-  out[to] = vec4<T>(a.x, b.x, c.x, d.x);
-  out[to + params.rows] = vec4<T>(a.y, b.y, c.y, d.y);
-  out[to + 2u * params.rows] = vec4<T>(a.z, b.z, c.z, d.z);
-  out[to + 3u * params.rows] = vec4<T>(a.w, b.w, c.w, d.w);
+  let origin = (batch * params.rows + row) * 4u * params.columns + column;
+  let a = x[origin];
+  let b = x[origin + params.columns];
+  let c = x[origin + 2u * params.columns];
+  let d = x[origin + 3u * params.columns];
+  let target_block = (batch * params.columns + column) * 4u * params.rows + row;
+  out[target_block] = vec4<T>(a.x, b.x, c.x, d.x);
+  out[target_block + params.rows] = vec4<T>(a.y, b.y, c.y, d.y);
+  out[target_block + 2u * params.rows] = vec4<T>(a.z, b.z, c.z, d.z);
+  out[target_block + 3u * params.rows] = vec4<T>(a.w, b.w, c.w, d.w);
 }

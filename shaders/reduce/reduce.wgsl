@@ -121,6 +121,14 @@ fn fold_slice(place: Place) -> vec4<A> {
   let end = min(rows_end, whole_rows);
   var row = rows_end - params.rows_per_group + place.slice % params.group;
   var total = identity();
+  // Four loads are on their way at once.
+  let step = params.group * params.width;
+  for (; row + 3u * params.group < end; row += 4u * params.group) {
+    let at = base + row * params.width;
+    let a = combine(load(at), load(at + step));
+    let b = combine(load(at + 2u * step), load(at + 3u * step));
+    total = combine(total, combine(a, b));
+  }
   for (; row < end; row += params.group) {
     total = combine(total, load(base + row * params.width));
   }

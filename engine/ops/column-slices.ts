@@ -1,0 +1,40 @@
+/**
+ * @file How a matrix is shared out to invocations that each work on one column. The shader's side of it is
+ * `shaders/lib/column-slices.wgsl`.
+ */
+import type { Device } from "../device/device.ts";
+import { ceilDiv } from "../shape.ts";
+
+/** Members of `struct Params`, named as there. */
+export interface ColumnSlices extends Readonly<Record<string, number>> {
+  readonly rows: number;
+  /** Vectors in a row. */
+  readonly columns: number;
+  /** Slices whose rows alternate. */
+  readonly group: number;
+  readonly rows_per_group: number;
+  /** Of each column; a multiple of `group`. */
+  readonly slices: number;
+}
+
+export const workgroupSize = 64;
+
+/** Invocations that keep a device busy: a software adapter has few lanes, a GPU hides latency by many. */
+export function busyInvocations({ adapter }: Device): number {
+  return adapter.software ? 1024 : 32768;
+}
+
+/** Slices for `invocations` in all, of at least `fewestRows` rows and at most `mostRows` where that is possible. */
+export function sliceColumns(
+  rows: number,
+  columns: number,
+  invocations: number,
+  fewestRows: number,
+  mostRows = Infinity,
+): ColumnSlices {
+  const useful = Math.min(Math.ceil(invocations / columns), Math.floor(rows / fewestRows));
+  const wanted = Math.max(useful, Math.ceil(rows / mostRows), 1);
+  const group = Math.min(wanted, Math.max(1, Math.floor(workgroupSize / columns)));
+  const blocks = ceilDiv(wanted, group);
+  return { rows, columns, group, slices: blocks * group, rows_per_group: ceilDiv(rows, blocks) };
+}

@@ -1,0 +1,344 @@
+/**
+ * @file Softmax cross-entropy as one kernel a direction: the gradient is softmax minus target, without a tensor of
+ * log-probabilities in between. Formulas: `shaders/softmax/cross-entropy.wgsl`.
+ */
+import source from "../../shaders/softmax/cross-entropy.wgsl";
+import { isFloat } from "../dtype.ts";
+import { ArgumentError, DTypeError, ShapeError } from "../errors.ts";
+import { defineKernel, linearGrid, type ParamValues } from "../kernel.ts";
+import { defineOp, type GradientContext } from "../op.ts";
+import { formatShape, shapesEqual, sizeOf, type Shape } from "../shape.ts";
+import { Tensor } from "../tensor.ts";
+import { mul } from "./binary.ts";
+import { reduceInto } from "./reduce-kernels.ts";
+import { logSoftmax, needsWorkgroups } from "./softmax.ts";
+
+export type LossReduction = "mean" | "sum" | "none";
+
+export interface CrossEntropyOptions {
+  /** What becomes of the losses of the rows. Default: "mean". */
+  readonly reduction?: LossReduction;
+  /** The part of the wanted distribution, 0 to 1, that is spread evenly over all classes. Default: 0. */
+  readonly labelSmoothing?: number;
+  /** How much each class counts, f32 [classes]. Default: all 1. */
+  readonly weight?: Tensor;
+  /** Rows with this label count for nothing. Default: -100. Only for labels. */
+  readonly ignoreIndex?: number;
+}
+
+interface Attributes {
+  readonly rows: number;
+  readonly classes: number;
+  readonly reduction: LossReduction;
+  readonly probabilities: boolean;
+  readonly labelSmoothing: number;
+  readonly ignoreIndex: number;
+}
+
+/** Logits, target and, if there are any, class weights. */
+type Inputs = readonly [logits: Tensor, target: Tensor, ...weight: Tensor[]];
+
+type Saved = Readonly<Record<"stats" | "totalWeight", Tensor>>;
+
+const forwardBindings = [
+  "x",
+  "target_bits",
+  "class_weights",
+  "losses",
+  "row_weights",
+  "stats",
+  "params",
+];
+
+const shortKernel = defineKernel({
+  name: "cross-entropy",
+  source,
+  entryPoint: "forward_short",
+  bindings: forwardBindings,
+  grid: ({ rows }) => linearGrid(rows as number, 64),
+});
+const longKernel = defineKernel({
+  name: "cross-entropy-long",
+  source,
+  entryPoint: "forward_long",
+  bindings: forwardBindings,
+  grid: ({ rows }) => linearGrid(rows as number, 1),
+});
+const totalKernel = defineKernel({
+  name: "cross-entropy-total",
+  source,
+  entryPoint: "total",
+  bindings: ["losses", "row_weights", "loss", "total_weight", "params"],
+  grid: () => [1, 1, 1],
+});
+const backwardKernel = defineKernel({
+  name: "cross-entropy-gradient",
+  source,
+  entryPoint: "backward",
+  bindings: [
+    "x",
+    "target_bits",
+    "class_weights",
+    "saved_stats",
+    "saved_total_weight",
+    "dy",
+    "dx",
+    "params",
+  ],
+  grid: ({ rows, classes }) => linearGrid((rows as number) * (classes as number), 64),
+});
+
+/** More rows than one workgroup should add up. */
+const mostRowsOfOneWorkgroup = 4096;
+
+const crossEntropyOp = defineOp<Inputs, Attributes, Saved>({
+  name: "crossEntropy",
+  output: ([logits], { reduction }) => ({
+    shape: reduction === "none" ? logits.shape.slice(0, -1) : [],
+    dtype: "f32",
+  }),
+  forward: ([logits, target, weight], out, attributes) => {
+    const { rows, classes, reduction } = attributes;
+    const { device } = logits;
+    const perRow = (): Tensor => Tensor.allocate("crossEntropy", device, [rows], "f32");
+    const losses = reduction === "none" ? out : perRow();
+    const rowWeights = perRow();
+    const stats = Tensor.allocate("crossEntropy", device, [rows, 4], "f32");
+    const kernel = needsWorkgroups(logits, rows, classes) ? longKernel : shortKernel;
+    const tensors = {
+      x: logits,
+      target_bits: target,
+      class_weights: weight ?? logits,
+      losses,
+      row_weights: rowWeights,
+      stats,
+    };
+    kernel(tensors, paramsOf(attributes), optionsOf(logits, weight, attributes));
+    const totalWeight =
+      reduction === "none" ? rowWeights : addUp(losses, rowWeights, out, attributes);
+    return { stats, totalWeight };
+  },
+  gradient: (dy, context) => {
+    const { needs } = context;
+    return [
+      needs[0] === true ? logitsGradient(dy, context) : null,
+      needs[1] === true ? targetGradient(dy, context) : null,
+      null,
+    ];
+  },
+});
+
+/** Reduces the rows to `out`; returns what the mean divided by. */
+function addUp(losses: Tensor, rowWeights: Tensor, out: Tensor, attributes: Attributes): Tensor {
+  const { rows } = attributes;
+  const totalWeight = Tensor.allocate("crossEntropy", out.device, [1], "f32");
+  let parts = [losses, rowWeights] as const;
+  let count = rows;
+  if (rows > mostRowsOfOneWorkgroup) {
+    parts = [sumOfRows(losses), sumOfRows(rowWeights)];
+    count = 1;
+  }
+  const tensors = { losses: parts[0], row_weights: parts[1], loss: out, total_weight: totalWeight };
+  const overrides = { REDUCTION: attributes.reduction.toUpperCase() };
+  totalKernel(tensors, { ...paramsOf(attributes), rows: count }, { overrides });
+  return totalWeight;
+}
+
+function sumOfRows(perRow: Tensor): Tensor {
+  const total = Tensor.allocate("crossEntropy", perRow.device, [1], "f32");
+  const blocks = [{ outer: 1, length: perRow.size, inner: 1 }];
+  reduceInto(perRow, blocks, total, { kind: "SUM", label: "cross-entropy-total" });
+  return total;
+}
+
+function logitsGradient(
+  dy: Tensor,
+  { inputs, attributes, saved }: GradientContext<Inputs, Attributes, Saved>,
+): Tensor {
+  const [logits, target, weight] = inputs;
+  const dx = Tensor.allocate("crossEntropy", logits.device, logits.shape, logits.dtype);
+  const tensors = {
+    x: logits,
+    target_bits: target,
+    class_weights: weight ?? logits,
+    saved_stats: saved.stats,
+    saved_total_weight: saved.totalWeight,
+    dy,
+    dx,
+  };
+  backwardKernel(
+    tensors,
+    paramsOf(attributes),
+    optionsOf(logits, weight, attributes, attributes.reduction),
+  );
+  return dx;
+}
+
+/** `-(1 - smoothing) * weight * log softmax(logits)`, over the number of rows for a mean. Only for probabilities. */
+function targetGradient(
+  dy: Tensor,
+  { inputs, attributes }: GradientContext<Inputs, Attributes, Saved>,
+): Tensor {
+  const [logits, , weight] = inputs;
+  const { reduction, rows, labelSmoothing } = attributes;
+  const factor = (labelSmoothing - 1) / (reduction === "mean" ? rows : 1);
+  const scaled = mul(
+    logSoftmax(logits),
+    mul(reduction === "none" ? dy.alias([...dy.shape, 1]) : dy, factor),
+  );
+  return weight === undefined ? scaled : mul(scaled, weight);
+}
+
+function paramsOf({ rows, classes, ignoreIndex, labelSmoothing }: Attributes): ParamValues {
+  return { rows, classes, ignored: ignoreIndex >>> 0, smoothing: labelSmoothing };
+}
+
+/** Forward is the same whatever becomes of the rows, so it is compiled once. */
+function optionsOf(
+  logits: Tensor,
+  weight: Tensor | undefined,
+  attributes: Attributes,
+  reduction: LossReduction = "none",
+) {
+  const { probabilities, labelSmoothing } = attributes;
+  return {
+    overrides: {
+      PROBABILITIES: Number(probabilities),
+      WEIGHTED: Number(weight !== undefined),
+      SMOOTH: Number(labelSmoothing > 0),
+      REDUCTION: reduction.toUpperCase(),
+    },
+    types: { T: logits.dtype },
+  };
+}
+
+/**
+ * The cross-entropy between `softmax(logits)` and the target, in natural units, as `torch.nn.functional.cross_entropy`; but
+ * classes are the last axis of `logits`, `[..., classes]`. The result is f32: a scalar, or `[...]` without reduction.
+ *
+ * The target holds whole labels `[...]` (i32 or u32), or probabilities `[..., classes]` (f32). A mean divides by the sum of the
+ * weights of the labels that count (so it is NaN if none does), for probabilities by the number of rows.
+ *
+ * A label outside 0..classes-1 that is not `ignoreIndex` makes the loss of its row, and a mean or sum over it, NaN, and
+ * its gradient too; `checkLabels` says which label it was.
+ *
+ * @throws ShapeError, DTypeError when the inputs do not fit together, ArgumentError for options outside their domain.
+ */
+export function crossEntropy(
+  logits: Tensor,
+  target: Tensor,
+  options: CrossEntropyOptions = {},
+): Tensor {
+  const { weight } = options;
+  const attributes = attributesOf(logits, target, options);
+  return crossEntropyOp(
+    weight === undefined ? [logits, target] : [logits, target, weight],
+    attributes,
+  );
+}
+
+function attributesOf(logits: Tensor, target: Tensor, options: CrossEntropyOptions): Attributes {
+  const { reduction = "mean", labelSmoothing = 0, weight, ignoreIndex = -100 } = options;
+  const classes = classesOf(logits);
+  const probabilities = isFloat(target.dtype);
+  checkTarget(logits, target);
+  if (weight !== undefined) checkWeight(weight, classes);
+  if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
+    throw new ArgumentError(
+      "crossEntropy",
+      `labelSmoothing is not in 0..1: ${labelSmoothing}`,
+      "Usual values are 0 and 0.1",
+    );
+  }
+  if (!Number.isInteger(ignoreIndex) || (probabilities && options.ignoreIndex !== undefined)) {
+    throw new ArgumentError(
+      "crossEntropy",
+      `ignoreIndex does not apply: ${ignoreIndex} for a target of ${target.dtype}`,
+      "Pass a whole number, and only with a target of labels",
+    );
+  }
+  return {
+    rows: sizeOf(logits.shape.slice(0, -1)),
+    classes,
+    reduction,
+    probabilities,
+    labelSmoothing,
+    ignoreIndex,
+  };
+}
+
+function classesOf(logits: Tensor): number {
+  const classes = logits.shape.at(-1);
+  if (classes === undefined || classes === 0) {
+    throw new ShapeError(
+      "crossEntropy",
+      `the logits have no classes: ${formatShape(logits.shape)}`,
+      "Pass [..., classes]",
+    );
+  }
+  if (!isFloat(logits.dtype)) {
+    throw new DTypeError(
+      "crossEntropy",
+      `the logits are no real numbers: ${logits.toString()}`,
+      "Pass f32",
+    );
+  }
+  return classes;
+}
+
+function checkTarget(logits: Tensor, target: Tensor): void {
+  if (target.dtype === "f16") {
+    throw new DTypeError(
+      "crossEntropy",
+      `probabilities in f16: ${target.toString()}`,
+      'Use cast(target, "f32")',
+    );
+  }
+  const wanted: Shape = target.dtype === "f32" ? logits.shape : logits.shape.slice(0, -1);
+  if (shapesEqual(target.shape, wanted)) return;
+  throw new ShapeError(
+    "crossEntropy",
+    `the target does not fit the logits: ${target.dtype} ${formatShape(target.shape)} for ${formatShape(logits.shape)}`,
+    `Pass labels, i32 or u32 ${formatShape(logits.shape.slice(0, -1))}, or probabilities, f32 ${formatShape(logits.shape)}`,
+  );
+}
+
+function checkWeight(weight: Tensor, classes: number): void {
+  if (weight.dtype !== "f32" || !shapesEqual(weight.shape, [classes])) {
+    throw new ShapeError(
+      "crossEntropy",
+      `the class weights do not fit: ${weight.dtype} ${formatShape(weight.shape)} for ${classes} classes`,
+      `Pass f32 [${classes}]`,
+    );
+  }
+}
+
+/**
+ * Reads labels back and checks that each is in 0..classes-1 or equals `ignoreIndex` (default -100). It waits for the device, so
+ * call it once for a data set, or to find out why a loss is NaN.
+ *
+ * @throws ArgumentError naming the first wrong label and its place. DTypeError for real numbers.
+ */
+export async function checkLabels(
+  labels: Tensor,
+  classes: number,
+  ignoreIndex = -100,
+): Promise<void> {
+  if (isFloat(labels.dtype)) {
+    throw new DTypeError(
+      "checkLabels",
+      `labels are whole numbers: ${labels.toString()}`,
+      "Pass i32 or u32",
+    );
+  }
+  const values = await labels.data();
+  const place = values.findIndex(
+    (label) => label !== ignoreIndex && !(label >= 0 && label < classes),
+  );
+  if (place < 0) return;
+  throw new ArgumentError(
+    "checkLabels",
+    `label out of range: ${values[place] ?? NaN} at ${place} of ${labels.toString()}, for ${classes} classes`,
+    `Labels count from 0 to ${classes - 1}; correct the data set or the number of outputs`,
+  );
+}

@@ -1,0 +1,72 @@
+/** @file Pooling of whole images to one number a channel. */
+import { ArgumentError } from "../errors.ts";
+import type { Tensor } from "../tensor.ts";
+import { maxPool2d } from "./max-pool2d.ts";
+import { requireImages } from "./pool-window.ts";
+import { mean } from "./reduce.ts";
+import { reshape } from "./reshape.ts";
+
+/**
+ * The mean of each channel of `x` [batch, height, width, channels] over its pixels: [batch, channels].
+ * @throws ShapeError unless x is a batch of images, DTypeError for whole numbers.
+ */
+export function globalAveragePool(x: Tensor): Tensor {
+  requireImages("globalAveragePool", x);
+  return mean(x, [1, 2]);
+}
+
+/**
+ * The maximum of each channel of `x` [batch, height, width, channels] over its pixels: [batch, channels]. NaN wins. The gradient
+ * goes to the first of equal maxima, in row-major order.
+ * @throws ShapeError unless x is a batch of images, DTypeError for whole numbers.
+ */
+export function globalMaxPool(x: Tensor): Tensor {
+  requireImages("globalMaxPool", x);
+  const [batch = 0, , , channels = 0] = x.shape;
+  return reshape(imageMaximum(x), [batch, channels]);
+}
+
+/**
+ * `globalAveragePool` that keeps the axes, [batch, 1, 1, channels]: PyTorch's `adaptive_avg_pool2d` for the output size 1, the
+ * only one there is.
+ * @throws ArgumentError for another output size; else as `globalAveragePool`.
+ */
+export function adaptiveAvgPool2d(x: Tensor, outputSize: AdaptiveSize): Tensor {
+  requireOne("adaptiveAvgPool2d", outputSize);
+  requireImages("adaptiveAvgPool2d", x);
+  return mean(x, [1, 2], { keepDims: true });
+}
+
+/**
+ * `globalMaxPool` that keeps the axes, [batch, 1, 1, channels]: PyTorch's `adaptive_max_pool2d` for the output size 1, the only
+ * one there is.
+ * @throws ArgumentError for another output size; else as `globalMaxPool`.
+ */
+export function adaptiveMaxPool2d(x: Tensor, outputSize: AdaptiveSize): Tensor {
+  requireOne("adaptiveMaxPool2d", outputSize);
+  requireImages("adaptiveMaxPool2d", x);
+  return imageMaximum(x);
+}
+
+/** Rows and columns of the result of adaptive pooling; both 1. */
+export type AdaptiveSize = 1 | readonly [1, 1];
+
+function requireOne(op: string, outputSize: number | readonly number[]): void {
+  if ([outputSize].flat().some((size) => size !== 1)) {
+    throw new ArgumentError(
+      op,
+      `the only output size is 1, not ${JSON.stringify(outputSize)}`,
+      "Use 1, or a pool with kernelSize and stride",
+    );
+  }
+}
+
+/** A larger image is pooled in two steps, or too few invocations would have too much to do. */
+const largestWindow = 1024;
+
+/** [batch, 1, 1, channels]. The first maximum of the image is the first one in the first row that has it. */
+function imageMaximum(x: Tensor): Tensor {
+  const [, height = 1, width = 1] = x.shape;
+  if (height * width <= largestWindow) return maxPool2d(x, { kernelSize: [height, width] });
+  return maxPool2d(maxPool2d(x, { kernelSize: [1, width] }), { kernelSize: [height, 1] });
+}

@@ -1,0 +1,125 @@
+/**
+ * @file The job of `npm start`: trains a small residual network on MNIST and leaves weights, history and pictures in `runs/<time>/`.
+ * Ctrl-C ends the training early and still writes what there is.
+ */
+import { DataLoader, mnistStats, normalize, type Mnist } from "../../data/index.ts";
+import { loadMnist } from "../../data/node.ts";
+import { crossEntropy, manualSeed, softmax, WgradError, type Device } from "../../engine/index.ts";
+import { openNodeDevice } from "../../engine/node.ts";
+import { accuracy, Learner, SmallResNet, type Callback } from "../../nn/index.ts";
+import { readOptions, usage, UsageError, type MnistOptions } from "./options.ts";
+import { writeReport } from "./report/write-report.ts";
+import { historyOf, makeRunFolder, saveEachEpoch, saveHistory, saveWeights } from "./run-folder.ts";
+import { terminalProgress } from "./terminal-progress.ts";
+
+/** What a shell expects of a program that was ended by Ctrl-C: 128 + SIGINT. */
+const interruptedExitCode = 130;
+
+let interrupted = false;
+
+/** The first Ctrl-C ends the training after the current batch, the second one the program. */
+function listenForInterrupt(): void {
+  process.once("SIGINT", () => {
+    interrupted = true;
+    process.once("SIGINT", () => process.exit(interruptedExitCode));
+  });
+}
+
+const stopWhenInterrupted: Callback = {
+  afterBatch: (learner) => {
+    if (interrupted) {
+      learner.stop("Interrupted: writing what there is. Press Ctrl-C again to quit at once.");
+    }
+  },
+};
+
+function printAdapter({ adapter }: Device): void {
+  console.log(`Adapter: ${adapter.description || `${adapter.vendor} ${adapter.device}`}`);
+  if (adapter.software) {
+    console.log("This is a software adapter: the shaders run on the CPU. A GPU is much faster.");
+  }
+}
+
+function makeLoaders({ train, test }: Mnist, options: MnistOptions) {
+  const { batchSize, seed, trainImages } = options;
+  const transform = normalize(mnistStats);
+  return {
+    train: new DataLoader({
+      dataset: train.slice(0, trainImages),
+      batchSize,
+      shuffle: true,
+      seed,
+      dropLast: true,
+      transform,
+    }),
+    valid: new DataLoader({ dataset: test, batchSize: 500, transform }),
+  };
+}
+
+async function trainAndReport(device: Device, options: MnistOptions): Promise<void> {
+  const { epochs, lr, seed } = options;
+  const mnist = await loadMnist();
+  manualSeed(seed);
+  const model = new SmallResNet();
+  const folder = await makeRunFolder();
+  const learner = new Learner({
+    ...makeLoaders(mnist, options),
+    model,
+    loss: crossEntropy,
+    metrics: [accuracy()],
+    callbacks: [saveEachEpoch(folder, model), stopWhenInterrupted],
+    progress: terminalProgress(device, process.stdout),
+  });
+  const start = performance.now();
+  await learner.fitOneCycle(epochs, lr);
+  const seconds = (performance.now() - start) / 1000;
+
+  await saveWeights(folder, model);
+  await saveHistory(folder, learner);
+  const { predictions } = await learner.getPreds(learner.valid, softmax);
+  const history = historyOf(learner);
+  await writeReport({ directory: folder, history, test: mnist.test, probabilities: predictions });
+  printResult(predictions, mnist.test.y.data, seconds);
+  console.log(
+    `In ${folder}: model.safetensors, history.csv, steps.csv, loss.png, worst-digits.png.`,
+  );
+  if (interrupted) process.exitCode = interruptedExitCode;
+  else if (learner.stopReason !== undefined) process.exitCode = 1;
+}
+
+/** `Accuracy on the 10,000 test images: 99.21 % (79 wrong), after 92 s of training.` */
+function printResult(
+  probabilities: Float32Array,
+  labels: ArrayLike<number>,
+  seconds: number,
+): void {
+  const classes = probabilities.length / labels.length;
+  const isRight = (label: number, i: number): boolean => {
+    const row = probabilities.subarray(i * classes, (i + 1) * classes);
+    return row.indexOf(Math.max(...row)) === label;
+  };
+  const right = Array.from(labels).filter(isRight).length;
+  const percent = ((100 * right) / labels.length).toFixed(2);
+  const images = labels.length.toLocaleString("en");
+  console.log(
+    `Accuracy on the ${images} test images: ${percent} % (${labels.length - right} wrong), after ${Math.round(seconds)} s of training.`,
+  );
+}
+
+async function main(): Promise<void> {
+  const options = readOptions(process.argv.slice(2));
+  listenForInterrupt();
+  const device = await openNodeDevice();
+  printAdapter(device);
+  await trainAndReport(device, options);
+  await device.close();
+}
+
+try {
+  await main();
+} catch (error) {
+  if (error instanceof WgradError) console.error(`\n${error.name}: ${error.message}`);
+  else if (error instanceof UsageError) console.error(`${error.message}\n${usage}`);
+  else throw error;
+  process.exitCode = 1;
+}

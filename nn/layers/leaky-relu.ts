@@ -1,0 +1,27 @@
+/** @file The layer LeakyRelu. */
+import { leakyRelu, type Tensor } from "../../engine/index.ts";
+import { Module } from "../module.ts";
+import { formatOptions } from "./layer-options.ts";
+
+export interface LeakyReluOptions {
+  /** Slope below 0. Default: 0.01. */
+  readonly negativeSlope?: number;
+}
+
+/** `x` above 0, `negativeSlope * x` below, elementwise, any shape. Source: Maas, Hannun and Ng, Rectifier nonlinearities (2013). */
+export class LeakyRelu extends Module {
+  readonly negativeSlope: number;
+
+  constructor({ negativeSlope = 0.01 }: LeakyReluOptions = {}) {
+    super();
+    this.negativeSlope = negativeSlope;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return leakyRelu(x, this.negativeSlope);
+  }
+
+  override describe(): string {
+    return formatOptions({ negativeSlope: this.negativeSlope });
+  }
+}

@@ -1,0 +1,110 @@
+/** @file Callbacks: code that runs at the events of a fit. Events and their order are fastai's. */
+import { ArgumentError } from "../../engine/index.ts";
+import type { Learner } from "./learner.ts";
+
+/** Events outside the batches. What a callback does there may wait. */
+export type EpochEvent =
+  | "beforeFit"
+  | "beforeEpoch"
+  | "beforeTrain"
+  | "afterCancelTrain"
+  | "afterTrain"
+  | "beforeValidate"
+  | "afterCancelValidate"
+  | "afterValidate"
+  | "afterCancelEpoch"
+  | "afterEpoch"
+  | "afterCancelFit"
+  | "afterFit";
+
+/** Events of a batch. What a callback does there only records work for the device and must not wait. */
+export type BatchEvent =
+  | "beforeBatch"
+  | "afterPred"
+  | "afterLoss"
+  | "beforeBackward"
+  | "afterCancelBackward"
+  | "afterBackward"
+  | "beforeStep"
+  | "afterCancelStep"
+  | "afterStep"
+  | "afterCancelBatch"
+  | "afterBatch";
+
+/** A training loss that has arrived on the host. */
+export interface LossReading {
+  readonly loss: number;
+  /** The step of the fit that it belongs to, from 0. */
+  readonly step: number;
+  readonly epoch: number;
+}
+
+type EpochHandlers = Readonly<
+  Partial<Record<EpochEvent, (learner: Learner) => void | Promise<void>>>
+>;
+
+type BatchHandlers = Readonly<Partial<Record<BatchEvent, (learner: Learner) => void>>>;
+
+/**
+ * What runs at which event. The state of the fit is in the learner's fields.
+ *
+ *     beforeFit (beforeEpoch
+ *       beforeTrain (beforeBatch afterPred afterLoss beforeBackward afterBackward beforeStep afterStep afterBatch)* afterTrain
+ *       beforeValidate (beforeBatch afterPred afterLoss afterBatch)* afterValidate
+ *     afterEpoch)* afterFit
+ *
+ * A `Cancel...Exception` thrown in a callback jumps to the matching `afterCancel...`, and then to the `after...` event.
+ */
+export interface Callback extends EpochHandlers, BatchHandlers {
+  /** Callbacks run in ascending order; equal ones as they were given. Default: 0. */
+  readonly order?: number;
+  /** Whether the events of batches reach it during training. Default: true. */
+  readonly runTrain?: boolean;
+  /** Whether the events of batches reach it during validation. Default: true. */
+  readonly runValid?: boolean;
+  /**
+   * The loss of a training batch has arrived on the host, up to two batches late, because training does not wait for the device.
+   * Not an event of fastai's.
+   */
+  readonly lossRead?: (learner: Learner, reading: LossReading) => void;
+  /** Runs when the fit is over, also when an error ended it. Not an event of fastai's. */
+  readonly cleanUp?: (learner: Learner) => void;
+}
+
+/** Callbacks in the order in which they run. */
+export class CallbackList {
+  readonly #callbacks: readonly Callback[];
+
+  constructor(callbacks: readonly Callback[]) {
+    this.#callbacks = [...callbacks].sort((a, b) => (a.order ?? 0) - (b.order ?? 0));
+  }
+
+  async call(event: EpochEvent, learner: Learner): Promise<void> {
+    for (const callback of this.#callbacks) await callback[event]?.(learner);
+  }
+
+  callInBatch(event: BatchEvent, learner: Learner): void {
+    for (const callback of this.#callbacks) {
+      const runs = learner.training ? callback.runTrain !== false : callback.runValid !== false;
+      const result: unknown = runs ? callback[event]?.(learner) : undefined;
+      if (result instanceof Promise) throw asynchronousCallback(event, result);
+    }
+  }
+
+  lossRead(learner: Learner, reading: LossReading): void {
+    for (const callback of this.#callbacks) callback.lossRead?.(learner, reading);
+  }
+
+  cleanUp(learner: Learner): void {
+    for (const callback of this.#callbacks) callback.cleanUp?.(learner);
+  }
+}
+
+function asynchronousCallback(event: BatchEvent, result: Promise<unknown>): ArgumentError {
+  result.catch(() => undefined);
+  return new ArgumentError(
+    event,
+    "the callback is asynchronous, but the events of a batch do not wait: it returned a promise",
+    "Record work for the device there, and await its result in afterEpoch",
+  );
+}

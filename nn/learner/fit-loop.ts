@@ -1,0 +1,184 @@
+/**
+ * @file The fit loop: epochs, batches, events. It records the work of a batch and goes on to the next while the device computes;
+ * losses are read when they arrive. Source of the events: fastai, learner.py.
+ */
+import { backward, openScope, type Tensor } from "../../engine/index.ts";
+import type { BatchEvent, CallbackList, EpochEvent, LossReading } from "./callback.ts";
+import {
+  CancelBackwardException,
+  CancelBatchException,
+  CancelEpochException,
+  CancelException,
+  CancelFitException,
+  CancelStepException,
+  CancelTrainException,
+  CancelValidException,
+} from "./cancel.ts";
+import { batchesInFlight, evaluate } from "./evaluate.ts";
+import { InFlight } from "./in-flight.ts";
+import type { Learner } from "./learner.ts";
+import type { Batch, Loader } from "./loader.ts";
+import { Validation } from "./validation.ts";
+
+/** One fit of a learner, whose public fields are its state. */
+export class FitLoop {
+  readonly #learner: Learner;
+  readonly #callbacks: CallbackList;
+  readonly #losses = new InFlight<LossReading>();
+
+  constructor(learner: Learner, callbacks: CallbackList) {
+    this.#learner = learner;
+    this.#callbacks = callbacks;
+  }
+
+  async run(epochs: number): Promise<void> {
+    const learner = this.#learner;
+    learner.epochs = epochs;
+    learner.step = 0;
+    learner.stopReason = undefined;
+    try {
+      await this.#phase("Fit", CancelFitException, async () => {
+        for (learner.epoch = 0; learner.epoch < epochs; learner.epoch++) {
+          await this.#phase("Epoch", CancelEpochException, () => this.#epoch());
+          learner.epochsSeen++;
+        }
+      });
+    } finally {
+      this.#callbacks.cleanUp(learner);
+    }
+  }
+
+  async #epoch(): Promise<void> {
+    const { train, valid } = this.#learner;
+    this.#learner.validation = undefined;
+    await this.#phase("Train", CancelTrainException, () => this.#trainEpoch(train));
+    if (valid === undefined) return;
+    await this.#phase("Validate", CancelValidException, () => this.#validateEpoch(valid));
+  }
+
+  async #trainEpoch(train: Loader): Promise<void> {
+    const learner = this.#learner;
+    learner.model.train();
+    this.#beginLoader(train, true);
+    try {
+      for (const batch of train.epoch(learner.epochsSeen)) {
+        this.#trainBatch(batch);
+        learner.iteration++;
+        learner.step++;
+        await this.#readLosses(batchesInFlight);
+      }
+    } catch (error) {
+      if (error instanceof CancelException) await this.#readLosses(0);
+      throw error;
+    }
+    await this.#readLosses(0);
+  }
+
+  #trainBatch(batch: Batch): void {
+    const learner = this.#learner;
+    using _scope = openScope();
+    this.#beginBatch(batch);
+    try {
+      this.#batchPhase("Batch", CancelBatchException, () => {
+        const loss = this.#forward();
+        this.#batchPhase("Backward", CancelBackwardException, () => {
+          backward(loss);
+        });
+        this.#batchPhase("Step", CancelStepException, () => {
+          learner.optimizer.step();
+        });
+        learner.optimizer.zeroGrad();
+      });
+    } finally {
+      this.#askForLoss();
+    }
+  }
+
+  #askForLoss(): void {
+    const { loss, step, epoch } = this.#learner;
+    if (loss === undefined || loss.isFreed) return;
+    this.#losses.add(loss.item().then((value) => ({ loss: value, step, epoch })));
+  }
+
+  async #readLosses(allowed: number): Promise<void> {
+    await this.#losses.settle(allowed, (reading) => {
+      this.#callbacks.lossRead(this.#learner, reading);
+    });
+  }
+
+  async #validateEpoch(valid: Loader): Promise<void> {
+    const learner = this.#learner;
+    this.#beginLoader(valid, false);
+    const validation = new Validation(learner.metrics);
+    await evaluate("fit", learner.model, valid, (batch) => {
+      this.#beginBatch(batch);
+      this.#batchPhase("Batch", CancelBatchException, () => {
+        const loss = this.#forward();
+        const { predictions, y } = learner;
+        if (predictions === undefined || y === undefined) return;
+        validation.update(predictions, y, loss, batch.size);
+      });
+      learner.iteration++;
+    });
+    learner.validation = await validation.result();
+  }
+
+  #beginLoader({ length }: Loader, training: boolean): void {
+    this.#learner.training = training;
+    this.#learner.iteration = 0;
+    this.#learner.iterations = length;
+  }
+
+  #beginBatch(batch: Batch): void {
+    const { x, y } = batch;
+    Object.assign(this.#learner, { batch, x, y, predictions: undefined, loss: undefined });
+  }
+
+  /** The loss of the current batch. */
+  #forward(): Tensor {
+    const learner = this.#learner;
+    const { x, y } = learner;
+    if (x === undefined || y === undefined) throw new CancelBatchException();
+    learner.predictions = learner.model.forward(x);
+    this.#callbacks.callInBatch("afterPred", learner);
+    learner.loss = learner.lossFunction(learner.predictions, y);
+    this.#callbacks.callInBatch("afterLoss", learner);
+    return learner.loss;
+  }
+
+  /** `before...`, the body, `after...`; a matching exception cuts the body short and adds `afterCancel...`. */
+  async #phase(
+    name: "Fit" | "Epoch" | "Train" | "Validate",
+    Cancel: new () => CancelException,
+    body: () => Promise<void>,
+  ): Promise<void> {
+    const call = (event: EpochEvent) => this.#callbacks.call(event, this.#learner);
+    try {
+      await call(`before${name}`);
+      await body();
+    } catch (error) {
+      if (!(error instanceof Cancel)) throw error;
+      await call(`afterCancel${name}`);
+    }
+    await call(`after${name}`);
+  }
+
+  /** As `#phase`, within a batch, where nothing waits. */
+  #batchPhase(
+    name: "Batch" | "Backward" | "Step",
+    Cancel: new () => CancelException,
+    body: () => void,
+  ): void {
+    const call = (event: BatchEvent): void => {
+      this.#callbacks.callInBatch(event, this.#learner);
+    };
+    try {
+      call(`before${name}`);
+      body();
+    } catch (error) {
+      if (!(error instanceof Cancel)) throw error;
+      call(`afterCancel${name}`);
+    }
+    call(`after${name}`);
+  }
+}

@@ -1,0 +1,23 @@
+/** @file What the learner needs of a data loader; `DataLoader` of wgrad/data is one. */
+import type { Tensor } from "../../engine/index.ts";
+
+/** Some samples on the device. The tensors belong to the loader. */
+export interface Batch {
+  /** Inputs of the model. */
+  readonly x: Tensor;
+  /** Targets of the loss. */
+  readonly y: Tensor;
+  /** Number of samples. */
+  readonly size: number;
+}
+
+export interface Loader {
+  /** Number of batches in an epoch. */
+  readonly length: number;
+  /** Samples in a batch; the last one may be smaller. */
+  readonly batchSize: number;
+  /** Number of samples in the dataset. */
+  readonly datasetSize?: number;
+  /** The batches of the epoch with this index; each stays valid until the next one is asked for. */
+  epoch(index: number): Iterable<Batch>;
+}

@@ -1,0 +1,125 @@
+/** @file Progress: what a person sees while a fit runs. Where it is shown is up to the program; here is how it comes about. */
+import type { Callback } from "./callback.ts";
+import type { Learner } from "./learner.ts";
+import type { Loader } from "./loader.ts";
+import { tableColumns, tableHead, tableRow } from "./table.ts";
+
+/** How far a fit is. */
+export interface ProgressState {
+  /** Batches of the whole fit, training and validation: done, and all of them. */
+  readonly done: number;
+  readonly total: number;
+  /** From 0. */
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly training: boolean;
+  /** The smoothed training loss; undefined until the first one has arrived. */
+  readonly loss: number | undefined;
+  /** Estimate of the time left; undefined until there is something to judge by. */
+  readonly secondsLeft: number | undefined;
+}
+
+/** Shows the progress of a fit. Calls come in the order start, (update | write)*, stop. */
+export interface Progress {
+  start(): void;
+  /** Called after every batch; it is up to the display to skip some. */
+  update(state: ProgressState): void;
+  /** A line that stays: a row of the table, a message. */
+  write(line: string): void;
+  stop(): void;
+}
+
+/** Prints the lines that stay, and nothing else. Default: by `console.log`. */
+export function linesOnly(
+  write: (line: string) => void = (line) => {
+    console.log(line);
+  },
+): Progress {
+  const nothing = (): void => undefined;
+  return { start: nothing, update: nothing, write, stop: nothing };
+}
+
+/** A training batch costs about three times the work of a validation batch of the same size. */
+const trainingCost = 3;
+
+/** Reports to a `Progress` and prints the table through it. */
+export class ProgressCallback implements Callback {
+  readonly order = 60;
+  readonly #progress: Progress;
+  #columns: readonly string[] = [];
+  #done = 0;
+  #clock = new Clock(0);
+
+  constructor(progress: Progress) {
+    this.#progress = progress;
+  }
+
+  beforeFit({ metrics, train, valid, epochs }: Learner): void {
+    this.#done = 0;
+    this.#clock = new Clock(epochs * (trainingCost * samples(train) + samples(valid)));
+    const names = metrics.map(({ name }) => name);
+    this.#columns = tableColumns(names, valid !== undefined);
+    this.#progress.start();
+    this.#progress.write(tableHead(this.#columns));
+  }
+
+  afterBatch(learner: Learner): void {
+    const { train, valid, epochs, epoch, training, recorder, batch } = learner;
+    this.#done++;
+    this.#clock.advance((batch?.size ?? 0) * (training ? trainingCost : 1));
+    this.#progress.update({
+      done: this.#done,
+      total: epochs * (train.length + (valid?.length ?? 0)),
+      epoch,
+      epochs,
+      training,
+      loss: recorder.losses.length === 0 ? undefined : recorder.smoothLoss,
+      secondsLeft: this.#clock.secondsLeft,
+    });
+  }
+
+  lossRead(): void {
+    this.#clock.start();
+  }
+
+  afterEpoch({ recorder }: Learner): void {
+    const row = recorder.rows.at(-1);
+    if (row !== undefined) this.#progress.write(tableRow(this.#columns, row));
+  }
+
+  cleanUp({ stopReason }: Learner): void {
+    if (stopReason !== undefined) this.#progress.write(stopReason);
+    this.#progress.stop();
+  }
+}
+
+/** Judges the time left by the time that the work so far took, from the first finished batch on. */
+class Clock {
+  readonly #total: number;
+  #done = 0;
+  #since: { readonly time: number; readonly done: number } | undefined;
+
+  constructor(total: number) {
+    this.#total = total;
+  }
+
+  /** Only the first call counts: what came before is compiling. */
+  start(): void {
+    this.#since ??= { time: performance.now(), done: this.#done };
+  }
+
+  advance(work: number): void {
+    this.#done += work;
+  }
+
+  get secondsLeft(): number | undefined {
+    if (this.#since === undefined || this.#done <= this.#since.done) return undefined;
+    const seconds = (performance.now() - this.#since.time) / 1000;
+    const perUnit = seconds / (this.#done - this.#since.done);
+    return Math.max(0, this.#total - this.#done) * perUnit;
+  }
+}
+
+function samples(loader: Loader | undefined): number {
+  return loader === undefined ? 0 : (loader.datasetSize ?? loader.length * loader.batchSize);
+}

@@ -1,0 +1,326 @@
+/**
+ * @file What all optimizers share: parameter groups, the walk over the parameters that have a gradient, and saving and loading
+ * of their state. An optimizer itself, SGD or Adam, says only how its kernel is fed.
+ */
+import { ArgumentError, DeviceError, DTypeError, type Tensor } from "../../engine/index.ts";
+import { packParameters, reclaim, type Arena, type Slot } from "./arena.ts";
+
+/** Numbers that every optimizer has; schedules set them while training runs. */
+export interface Hypers {
+  /** Learning rate, a finite number >= 0. */
+  lr: number;
+  /** The decay of the running mean of gradients, 0 <= momentum < 1; Adam's first beta. */
+  momentum: number;
+  /** Strength of the pull of the parameters towards 0, >= 0. */
+  weightDecay: number;
+  /**
+   * False: `weightDecay * parameter` joins the gradient (L2 regularization, as PyTorch's SGD and Adam do it).
+   * True: the parameter shrinks by `lr * weightDecay` besides the update (AdamW, arXiv 1711.05101; fastai's default).
+   */
+  decoupledWeightDecay: boolean;
+  /**
+   * False spares parameters of at most one axis, which are biases and the scales and shifts of norms, from weight decay, as fastai
+   * does. True decays all, as PyTorch does.
+   */
+  decayVectors: boolean;
+}
+
+/** The numbers that schedules set. */
+export type HyperName = "lr" | "momentum" | "weightDecay";
+
+/** Parameters that share their hypers. The hypers may be set at any time: `optimizer.groups[0].lr = 0.1`. */
+export type ParameterGroup<H extends Hypers> = H & { readonly parameters: readonly Tensor[] };
+
+/** A group to begin with; hypers that it does not name are taken from the optimizer's options. */
+export type ParameterGroupOptions<H extends Hypers> = Partial<H> & {
+  readonly parameters: Iterable<Tensor>;
+};
+
+/** What an optimizer can be made for: parameters in one group, or several groups. */
+export type ParametersOrGroups<H extends Hypers> =
+  Iterable<Tensor> | readonly ParameterGroupOptions<H>[];
+
+/** Everything that `loadStateDict` needs to go on as if nothing had happened, on the host. */
+export interface OptimizerState {
+  /** `"SGD"`, `"Adam"`, `"AdamW"`. */
+  readonly optimizer: string;
+  readonly groups: readonly OptimizerGroupState[];
+}
+
+export interface OptimizerGroupState {
+  readonly hypers: Readonly<Record<string, number | boolean>>;
+  readonly parameters: readonly OptimizerParameterState[];
+}
+
+export interface OptimizerParameterState {
+  readonly size: number;
+  /** Updates that the parameter has had. */
+  readonly step: number;
+  /** By name, each of the parameter's size; absent as long as they are all zero. */
+  readonly moments: Readonly<Record<string, Float32Array>>;
+}
+
+/**
+ * Base of the optimizers. It moves the parameters into flat buffers (they stay the same tensors, with the same values), so that
+ * one dispatch updates several at once.
+ */
+export abstract class Optimizer<H extends Hypers = Hypers> {
+  /** Name in errors and state dicts. */
+  readonly name: string;
+  readonly groups: readonly ParameterGroup<H>[];
+  readonly #momentNames: readonly string[];
+  readonly #slots: readonly Slot[];
+
+  /**
+   * @throws ArgumentError when there is no parameter, one occurs twice, is no leaf, or a hyper is outside its domain.
+   * @throws DTypeError for parameters that are not f32.
+   */
+  protected constructor(
+    name: string,
+    momentNames: readonly string[],
+    parameters: ParametersOrGroups<H>,
+    defaults: H,
+  ) {
+    this.name = name;
+    this.#momentNames = momentNames;
+    this.groups = groupsOf(parameters, defaults);
+    const device = checkParameters(name, this.groups);
+    for (const group of this.groups) this.#check(group);
+    const lists = this.groups.map((group) => group.parameters);
+    this.#slots = packParameters(lists, device);
+  }
+
+  /** Refuses hypers outside their domain; called before every step, because schedules may set anything. */
+  protected abstract checkHypers(group: ParameterGroup<H>): void;
+
+  /** Records the update of parameters of one arena, all of which have a gradient. `step` is already counted up. */
+  protected abstract update(arena: Arena, slots: readonly Slot[]): void;
+
+  /** All parameters of all groups. */
+  get parameters(): Tensor[] {
+    return this.groups.flatMap((group) => group.parameters);
+  }
+
+  /**
+   * Updates every parameter that wants and has a gradient. The others are left as they are: neither decay nor momentum moves
+   * them.
+   *
+   * @throws ArgumentError when a hyper is outside its domain: a learning rate that is not finite.
+   */
+  step(): void {
+    for (const group of this.groups) this.#check(group);
+    const byArena = new Map<Arena, Slot[]>();
+    for (const slot of this.#slots) {
+      const { parameter, arena } = slot;
+      if (!parameter.requiresGrad || parameter.grad === undefined) continue;
+      reclaim(this.name, slot);
+      slot.step++;
+      const list = byArena.get(arena);
+      if (list === undefined) byArena.set(arena, [slot]);
+      else list.push(slot);
+    }
+    for (const [arena, slots] of byArena) this.update(arena, slots);
+  }
+
+  /** Frees the gradients, so that the next `backward` begins anew instead of adding up. */
+  zeroGrad(): void {
+    for (const parameter of this.parameters) {
+      parameter.grad?.release("zeroGrad");
+      parameter.grad = undefined;
+    }
+  }
+
+  /**
+   * Sets a hyper in all groups: to one value, or to one for each group.
+   * @throws ArgumentError when there are not as many values as groups.
+   */
+  setHyper(name: HyperName, value: number | readonly number[]): void {
+    const values = typeof value === "number" ? this.groups.map(() => value) : value;
+    if (values.length !== this.groups.length) {
+      throw new ArgumentError(
+        `${this.name}.setHyper`,
+        `${values.length} values of ${name} for ${this.groups.length} parameter groups: [${values.join(", ")}]`,
+        "Pass one number, or one for each group",
+      );
+    }
+    this.groups.forEach((group, i) => Object.assign(group, { [name]: values[i] }));
+  }
+
+  /** Hypers, step counts and moments, copied to the host. */
+  async stateDict(): Promise<OptimizerState> {
+    const moments = new Map<Tensor, Promise<ArrayLike<number>>>();
+    for (const flat of this.#allMoments()) moments.set(flat, flat.data());
+    const read = async (slot: Slot, name: string): Promise<[string, Float32Array][]> => {
+      const flat = slot.arena.existingMoments(name);
+      const values = flat === undefined ? undefined : await moments.get(flat);
+      if (!(values instanceof Float32Array)) return [];
+      const start = slot.byteOffset / 4;
+      return [[name, values.slice(start, start + slot.parameter.size)]];
+    };
+    const stateOf = async (parameter: Tensor): Promise<OptimizerParameterState> => {
+      const slot = this.#slots.find((candidate) => candidate.parameter === parameter);
+      if (slot === undefined) return { size: parameter.size, step: 0, moments: {} };
+      const entries = await Promise.all(this.#momentNames.map((name) => read(slot, name)));
+      const { step } = slot;
+      return { size: parameter.size, step, moments: Object.fromEntries(entries.flat()) };
+    };
+    const groups = this.groups.map(async (group) => {
+      const { parameters, ...hypers } = group;
+      const states = await Promise.all(parameters.map(stateOf));
+      return {
+        hypers: { ...hypers } as unknown as OptimizerGroupState["hypers"],
+        parameters: states,
+      };
+    });
+    return { optimizer: this.name, groups: await Promise.all(groups) };
+  }
+
+  /**
+   * Takes over hypers, step counts and moments. The parameters themselves are the model's state.
+   * @throws ArgumentError when the state is of another optimizer, or its groups and sizes are others.
+   */
+  loadStateDict(state: OptimizerState): void {
+    checkState(this.name, this.groups, state);
+    const saved = new Map<Tensor, OptimizerParameterState>();
+    this.groups.forEach((group, g) => {
+      Object.assign(group, state.groups[g]?.hypers);
+      group.parameters.forEach((parameter, p) => {
+        const of = state.groups[g]?.parameters[p];
+        if (of !== undefined) saved.set(parameter, of);
+      });
+    });
+    for (const slot of this.#slots) slot.step = saved.get(slot.parameter)?.step ?? 0;
+    for (const name of this.#momentNames) this.#loadMoments(name, saved);
+  }
+
+  #loadMoments(name: string, saved: ReadonlyMap<Tensor, OptimizerParameterState>): void {
+    for (const arena of new Set(this.#slots.map((slot) => slot.arena))) {
+      const inArena = this.#slots.filter((slot) => slot.arena === arena);
+      const anySaved = inArena.some(({ parameter }) => saved.get(parameter)?.moments[name]);
+      if (!anySaved && arena.existingMoments(name) === undefined) continue;
+      const flat = new Float32Array(arena.values.size);
+      for (const { parameter, byteOffset } of inArena) {
+        flat.set(saved.get(parameter)?.moments[name] ?? [], byteOffset / 4);
+      }
+      arena.moments(name).write(flat);
+    }
+  }
+
+  *#allMoments(): Generator<Tensor> {
+    for (const arena of new Set(this.#slots.map((slot) => slot.arena))) {
+      for (const name of this.#momentNames) {
+        const flat = arena.existingMoments(name);
+        if (flat !== undefined) yield flat;
+      }
+    }
+  }
+
+  #check(group: ParameterGroup<H>): void {
+    checkNotNegative(this.name, "lr", group.lr, "1e-3");
+    checkFraction(this.name, "momentum", group.momentum, "0.9");
+    checkNotNegative(this.name, "weightDecay", group.weightDecay, "0.01");
+    this.checkHypers(group);
+  }
+}
+
+function groupsOf<H extends Hypers>(
+  parameters: ParametersOrGroups<H>,
+  defaults: H,
+): ParameterGroup<H>[] {
+  const items = [...(parameters as Iterable<Tensor | ParameterGroupOptions<H>>)];
+  const isGroup = (item: Tensor | ParameterGroupOptions<H>): item is ParameterGroupOptions<H> =>
+    "parameters" in item;
+  const groups = items.filter(isGroup);
+  if (groups.length === 0) return [{ ...defaults, parameters: items as Tensor[] }];
+  return groups.map((group) => ({ ...defaults, ...group, parameters: [...group.parameters] }));
+}
+
+function checkParameters(
+  name: string,
+  groups: readonly ParameterGroup<Hypers>[],
+): Tensor["device"] {
+  const all = groups.flatMap((group) => group.parameters);
+  const [first] = all;
+  if (first === undefined) {
+    throw new ArgumentError(name, "there is no parameter: []", "Pass model.parameters()");
+  }
+  const seen = new Set<Tensor>();
+  for (const parameter of all) {
+    checkParameter(name, parameter, first);
+    if (seen.has(parameter)) {
+      throw new ArgumentError(
+        name,
+        `a parameter occurs twice: ${parameter.toString()}`,
+        "Put each into one group, once",
+      );
+    }
+    seen.add(parameter);
+  }
+  return first.device;
+}
+
+function checkParameter(name: string, parameter: Tensor, first: Tensor): void {
+  if (parameter.dtype !== "f32") {
+    throw new DTypeError(name, `parameters are f32: ${parameter.toString()}`, "Create it as f32");
+  }
+  if (parameter.node !== undefined) {
+    throw new ArgumentError(
+      name,
+      `only leaves can be optimized: ${parameter.toString()} was computed`,
+      "Pass the tensors that it was computed from",
+    );
+  }
+  if (parameter.device !== first.device) {
+    throw new DeviceError(
+      name,
+      "the parameters live on different devices",
+      "Create all of them on one device, or an optimizer for each",
+    );
+  }
+}
+
+function checkState(
+  name: string,
+  groups: readonly ParameterGroup<Hypers>[],
+  state: OptimizerState,
+): void {
+  const op = `${name}.loadStateDict`;
+  if (state.optimizer !== name) {
+    throw new ArgumentError(
+      op,
+      `the state is of another optimizer: ${state.optimizer}`,
+      `Create a ${state.optimizer}, or begin without a state`,
+    );
+  }
+  const sizes = (lists: readonly (readonly { readonly size: number }[])[]): string =>
+    lists.map((list) => `[${list.map(({ size }) => size).join(", ")}]`).join(" ");
+  const own = sizes(groups.map((group) => group.parameters));
+  const others = sizes(state.groups.map((group) => group.parameters));
+  if (own !== others) {
+    throw new ArgumentError(
+      op,
+      `the parameters have other sizes: ${own} here, ${others} in the state`,
+      "Use the model and the groups that the state was saved with",
+    );
+  }
+}
+
+/** Throws `ArgumentError` unless the value is finite and >= 0. */
+export function checkNotNegative(op: string, what: string, value: number, example: string): void {
+  if (Number.isFinite(value) && value >= 0) return;
+  throw new ArgumentError(
+    op,
+    `${what} is not a finite number >= 0: ${value}`,
+    `Use one such as ${example}`,
+  );
+}
+
+/** Throws `ArgumentError` unless 0 <= value < 1. */
+export function checkFraction(op: string, what: string, value: number, example: string): void {
+  if (value >= 0 && value < 1) return;
+  throw new ArgumentError(
+    op,
+    `${what} is not at least 0 and below 1: ${value}`,
+    `Use a number such as ${example}`,
+  );
+}

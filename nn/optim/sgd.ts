@@ -1,0 +1,104 @@
+/** @file Stochastic gradient descent with momentum. Formulas: `shaders/optim/sgd.wgsl`. */
+import source from "../../shaders/optim/sgd.wgsl";
+import { ArgumentError, defineKernel, linearGrid } from "../../engine/index.ts";
+import type { Arena, Slot } from "./arena.ts";
+import { gradientNames } from "./dispatch-list.ts";
+import {
+  checkFraction,
+  Optimizer,
+  type Hypers,
+  type ParameterGroup,
+  type ParametersOrGroups,
+} from "./optimizer.ts";
+import { slotDispatches } from "./slot-dispatch.ts";
+
+export interface SgdHypers extends Hypers {
+  /** The part of each gradient that does not reach the running sum, 0 <= dampening < 1. */
+  dampening: number;
+  /** Nesterov's momentum: the update looks ahead along the running sum. Needs momentum > 0 and dampening 0. */
+  nesterov: boolean;
+}
+
+/** Gradients that the shader binds. */
+const gradientCount = 6;
+
+const momentumKernel = defineKernel({
+  name: "sgd/momentum",
+  source,
+  entryPoint: "momentum",
+  grid: ({ workgroups }) => linearGrid(workgroups as number, 1),
+});
+
+const plainKernel = defineKernel({
+  name: "sgd/plain",
+  source,
+  entryPoint: "plain",
+  bindings: [...gradientNames(gradientCount), "parameters", "params"],
+  grid: ({ workgroups }) => linearGrid(workgroups as number, 1),
+});
+
+/**
+ * Stochastic gradient descent with PyTorch's update rules, and fastai's where `decoupledWeightDecay` is set.
+ *
+ * ```ts
+ * const optimizer = new SGD(model.parameters(), { lr: 0.1, momentum: 0.9, weightDecay: 5e-4 });
+ * ```
+ *
+ * Defaults: lr 1e-3, momentum 0, dampening 0, no Nesterov, weight decay 0, coupled.
+ * Source: torch.optim.SGD.
+ */
+export class SGD extends Optimizer<SgdHypers> {
+  /** @throws ArgumentError and DTypeError as `Optimizer` does; Nesterov without momentum is refused too. */
+  constructor(parameters: ParametersOrGroups<SgdHypers>, options: Partial<SgdHypers> = {}) {
+    super("SGD", ["velocity"], parameters, {
+      lr: 1e-3,
+      momentum: 0,
+      dampening: 0,
+      nesterov: false,
+      weightDecay: 0,
+      decoupledWeightDecay: false,
+      decayVectors: true,
+      ...options,
+    });
+  }
+
+  protected override checkHypers(group: ParameterGroup<SgdHypers>): void {
+    const { momentum, dampening, nesterov } = group;
+    checkFraction(this.name, "dampening", dampening, "0.5");
+    if (nesterov && (momentum === 0 || dampening !== 0)) {
+      throw new ArgumentError(
+        this.name,
+        `Nesterov's form needs momentum > 0 and dampening 0: momentum ${momentum}, dampening ${dampening}`,
+        "Set them so, or nesterov: false",
+      );
+    }
+  }
+
+  protected override update(arena: Arena, slots: readonly Slot[]): void {
+    const plain = slots.filter(({ group }) => this.groups[group]?.momentum === 0);
+    // The running sum begins anew when momentum is switched on.
+    for (const slot of plain) slot.step = 0;
+    this.#dispatch(arena, plain, false);
+    this.#dispatch(arena, plain.length === 0 ? slots : slots.filter(({ step }) => step > 0), true);
+  }
+
+  #dispatch(arena: Arena, slots: readonly Slot[], withMomentum: boolean): void {
+    for (const dispatch of slotDispatches(arena, slots, this.groups, gradientCount)) {
+      const rates = dispatch.slots.flatMap((slot) => this.#ratesOf(slot));
+      const params = { ...dispatch.params, rates };
+      if (withMomentum) {
+        momentumKernel({ ...dispatch.tensors, velocity: arena.moments("velocity") }, params);
+      } else {
+        plainKernel(dispatch.tensors, params);
+      }
+    }
+  }
+
+  /** lr; mu; intake; 1 for Nesterov. */
+  #ratesOf({ group, step }: Slot): number[] {
+    const hypers = this.groups[group];
+    if (hypers === undefined) return [];
+    const { lr, momentum, dampening, nesterov } = hypers;
+    return [lr, momentum, step === 1 ? 1 : 1 - dampening, nesterov ? 1 : 0];
+  }
+}

@@ -1,0 +1,63 @@
+/** @file What the update kernels have in common: which parameters of an arena one dispatch updates, and where they lie. */
+import type { Tensor } from "../../engine/index.ts";
+import type { Arena, Slot } from "./arena.ts";
+import { bindGradients, shareOut } from "./dispatch-list.ts";
+import type { Hypers } from "./optimizer.ts";
+
+/** WORKGROUP * VECTORS of the update shaders, in elements. */
+const elementsPerWorkgroup = 64 * 4 * 4;
+
+/** One dispatch of an update kernel. */
+export interface SlotDispatch {
+  readonly slots: readonly Slot[];
+  /** Bindings `gradient0`, ... and `parameters`. */
+  readonly tensors: Readonly<Record<string, Tensor>>;
+  /** Members of `struct Params` that all update kernels have. */
+  readonly params: {
+    readonly workgroups: number;
+    readonly count: number;
+    readonly places: readonly number[];
+    readonly decays: readonly number[];
+  };
+}
+
+/** Splits parameters of one arena, all with a gradient, over dispatches of a kernel that binds `gradientCount` gradients. */
+export function slotDispatches(
+  arena: Arena,
+  slots: readonly Slot[],
+  groups: readonly Hypers[],
+  gradientCount: number,
+): SlotDispatch[] {
+  const sizeOf = ({ parameter }: Slot) => parameter.size;
+  const shares = shareOut(slots, sizeOf, gradientCount, elementsPerWorkgroup);
+  return shares.map(({ items, firstWorkgroups, workgroups }) => {
+    const gradients = items.map(({ parameter }) => parameter.grad ?? parameter);
+    const spare = gradients[0] ?? arena.values;
+    return {
+      slots: items,
+      tensors: {
+        ...bindGradients(gradients, gradientCount, () => spare),
+        parameters: arena.values,
+      },
+      params: {
+        workgroups,
+        count: items.length,
+        places: items.flatMap((slot, i) => [
+          firstWorkgroups[i] ?? 0,
+          Math.ceil(slot.parameter.size / 4),
+          slot.byteOffset / 16,
+          0,
+        ]),
+        decays: items.flatMap(({ parameter, group }) => decaysOf(parameter, groups[group])),
+      },
+    };
+  });
+}
+
+/** What joins the gradient per unit of the parameter, and what the parameter is multiplied by; -; -. */
+function decaysOf({ shape }: Tensor, hypers: Hypers | undefined): number[] {
+  if (hypers === undefined) return [0, 1, 0, 0];
+  const { lr, weightDecay, decoupledWeightDecay, decayVectors } = hypers;
+  if (shape.length <= 1 && !decayVectors) return [0, 1, 0, 0];
+  return decoupledWeightDecay ? [0, 1 - lr * weightDecay, 0, 0] : [weightDecay, 1, 0, 0];
+}
