@@ -118,6 +118,23 @@ export class DataLoader implements Iterable<Batch> {
     }
   }
 
+  /**
+   * The first batch of epoch 0, for a look at the data. It belongs to the caller: it lives until it is released or collected.
+   * @throws ArgumentError when the dataset is empty.
+   */
+  oneBatch(): Batch {
+    const random = new Xoshiro128(this.seed, 0);
+    const indices = this.#order(random).subarray(0, this.batchSize);
+    if (indices.length === 0) {
+      throw new ArgumentError(
+        "oneBatch",
+        "there is no batch: the dataset has 0 samples",
+        "Load some",
+      );
+    }
+    return this.#upload(this.dataset.gather(indices), random);
+  }
+
   /** The batches of epoch `nextEpoch`, which is counted up. */
   [Symbol.iterator](): Generator<Batch, void, undefined> {
     return this.epoch(this.nextEpoch++);

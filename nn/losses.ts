@@ -178,7 +178,7 @@ export class CrossEntropyLoss extends Module {
 }
 
 /** `mseLoss` with fixed options. */
-export class MseLoss extends Module {
+export class MSELoss extends Module {
   readonly options: LossOptions;
 
   constructor(options: LossOptions = {}) {
@@ -234,7 +234,7 @@ export class SmoothL1Loss extends Module {
 }
 
 /** `bceWithLogitsLoss` with fixed options. */
-export class BceWithLogitsLoss extends Module {
+export class BCEWithLogitsLoss extends Module {
   readonly posWeight: Tensor | number;
   readonly options: LossOptions;
 

@@ -91,7 +91,7 @@ export abstract class Module {
     const entries = new Map<string, StateEntry>();
     for (const [path, module] of walk(this)) {
       module.settleBuffers();
-      for (const [field, value] of Object.entries(module)) {
+      for (const [field, value] of Object.entries(module) as [string, unknown][]) {
         const role = roleOf(value);
         if (role === undefined) refuseForgottenParameter(module, field, value);
         else entries.set(join(path, snakeCase(field)), { ...role, tensor: value as Tensor });
@@ -189,12 +189,15 @@ function snakeCase(field: string): string {
 
 /** A leaf that wants a gradient and that nobody would train is a mistake that only shows as a network that does not learn. */
 function refuseForgottenParameter(module: Module, field: string, value: unknown): void {
-  if (typeof value !== "object" || value === null || !("dtype" in value)) return;
-  const { requiresGrad, node } = value as Partial<Tensor>;
-  if (requiresGrad !== true || node !== undefined) return;
+  if (!isTensor(value) || !value.requiresGrad || value.node !== undefined) return;
   throw new ArgumentError(
     module.constructor.name,
-    `the field ${field} wants a gradient but is no parameter: ${String(value)}`,
-    `Assign parameter(t), or detach(t) if it is not to be trained`,
+    `the field ${field} wants a gradient but is no parameter: ${value.toString()}`,
+    "Assign parameter(t), or detach(t) if it is not to be trained",
   );
+}
+
+/** The surface of the engine has Tensor as a type only. */
+function isTensor(value: unknown): value is Tensor {
+  return typeof value === "object" && value !== null && "dtype" in value && "lease" in value;
 }

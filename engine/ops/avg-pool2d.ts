@@ -80,9 +80,11 @@ export interface AvgPoolOptions extends PoolOptions {
 }
 
 /**
- * The mean of each window of `x` [batch, height, width, channels], as PyTorch's `avg_pool2d`; padding counts as 0.
+ * The mean of each window of `x` [batch, height, width, channels], as PyTorch's `avg_pool2d`;
+ * padding counts as 0.
  *
- * @throws ArgumentError for sizes that are not whole, padding of more than half a window, or a divisor of 0.
+ * @throws ArgumentError for sizes that are not whole, padding of more than half a window, or a
+ * divisor of 0.
  * @throws ShapeError when no window fits into the image, DTypeError for whole numbers.
  */
 export function avgPool2d(x: Tensor, options: AvgPoolOptions): Tensor {

@@ -1,6 +1,6 @@
 /**
- * @file The passes of batch normalisation and of its gradient, each one dispatch. Formulas: `shaders/norm/batch-norm.wgsl` and
- * `shaders/norm/batch-norm-gradient.wgsl`.
+ * @file The passes of batch normalisation and of its gradient, each one dispatch. Formulas:
+ * `shaders/norm/batch-norm.wgsl` and `shaders/norm/batch-norm-gradient.wgsl`.
  */
 import gradientSource from "../../shaders/norm/batch-norm-gradient.wgsl";
 import source from "../../shaders/norm/batch-norm.wgsl";
@@ -113,13 +113,19 @@ function channelsOf(x: Tensor) {
   return { ...channelVectors(x.dtype, channels), rows: x.size / channels };
 }
 
-/** A slice is long enough to be worth its two results, and short enough that the rounding of a long sum does not show. */
+/**
+ * A slice is long enough to be worth its two results, and short enough that the rounding of a long
+ * sum does not show.
+ */
 function summingSlices(x: Tensor): ColumnSlices {
   const { rows, columns } = channelsOf(x);
   return sliceColumns(rows, columns, busyInvocations(x.device), 16, 1024);
 }
 
-/** Rows of a slice of a pass that writes every element: enough to share the loading of what belongs to the channel. */
+/**
+ * Rows of a slice of a pass that writes every element: enough to share the loading of what belongs
+ * to the channel.
+ */
 function writingSlices(x: Tensor): ColumnSlices {
   const { rows, columns } = channelsOf(x);
   return sliceColumns(rows, columns, Infinity, x.device.adapter.software ? 16 : 4);

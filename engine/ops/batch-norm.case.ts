@@ -1,9 +1,12 @@
-/** @file Cases of batch normalisation. Running statistics in training: test/engine/batch-norm.test.ts. */
+/**
+ * @file Cases of batch normalisation. Running statistics in training:
+ * test/engine/batch-norm.test.ts.
+ */
 import { hostTensor, type HostTensor } from "../host-tensor.ts";
 import { opCase, type InputSpec, type OpError, type OpSample } from "../op-case.ts";
 import type { Shape } from "../shape.ts";
 import { tensor, type Tensor } from "../tensor.ts";
-import { batchNorm, type BatchNormOptions } from "./batch-norm.ts";
+import { batchNorm } from "./batch-norm.ts";
 
 /** What the inputs after x are, in this order. */
 type Role = "weight" | "bias" | "residual" | "runningMean" | "runningVar";
@@ -63,7 +66,7 @@ function run(inputs: readonly Tensor[], args: Args): Tensor {
   for (const role of args.roles) options[role] = roleOf(inputs, args, role);
   if (args.relu === true) options["activation"] = "relu";
   if (args.eps !== undefined) options["eps"] = args.eps;
-  return batchNorm(x as Tensor, options as BatchNormOptions);
+  return batchNorm(x as Tensor, options);
 }
 
 function inputsFor(shape: Shape, roles: readonly Role[], x: Partial<InputSpec>): InputSpec[] {
@@ -207,6 +210,10 @@ const errors: OpError[] = [
     run: () => batchNorm(images(), { training: true, residual: vector(4) }),
   },
   { what: "a negative eps", run: () => batchNorm(images(), { training: true, eps: -1e-5 }) },
+  {
+    what: "another activation",
+    run: () => batchNorm(images(), { training: true, activation: "gelu" as "relu" }),
+  },
   { what: "a momentum of 1.5", run: () => batchNorm(images(), { training: true, momentum: 1.5 }) },
 ];
 

@@ -1,6 +1,6 @@
 /**
- * @file Batch normalisation over all axes but the last, with relu and a residual in the same pass. How it is carried out:
- * `batch-norm-kernels.ts`.
+ * @file Batch normalisation over all axes but the last, with relu and a residual in the same pass.
+ * How it is carried out: `batch-norm-kernels.ts`.
  */
 import { sameDevice } from "../device/device.ts";
 import { isFloat } from "../dtype.ts";
@@ -23,7 +23,10 @@ export interface BatchNormOptions {
   readonly weight?: Tensor;
   /** [channels], f32. Default: zeros. */
   readonly bias?: Tensor;
-  /** [channels], f32: used in evaluation, updated in place in training, if given. Together with `runningVar`. */
+  /**
+   * [channels], f32: used in evaluation, updated in place in training, if given. Together with
+   * `runningVar`.
+   */
   readonly runningMean?: Tensor;
   /** [channels], f32. */
   readonly runningVar?: Tensor;
@@ -165,18 +168,19 @@ function requireLike(x: Tensor, residual: Tensor): void {
 }
 
 /**
- * Normalises each channel (the last axis of x) over all other axes to mean 0 and variance 1, then scales by `weight` and adds
- * `bias`: `act((x - mean) / sqrt(variance + eps) * weight + bias + residual)`. As PyTorch's `batch_norm`, for any number of axes
- * from 2 on.
+ * Normalises each channel (the last axis of x) over all other axes to mean 0 and variance 1, then
+ * scales by `weight` and adds `bias`: `act((x - mean) / sqrt(variance + eps) * weight + bias +
+ * residual)`. As PyTorch's `batch_norm`, for any number of axes from 2 on.
  *
- * In training, mean and (biased) variance are those of the batch, and the running statistics, if given, are updated in place:
- * `running = (1 - momentum) * running + momentum * batch`, with the unbiased variance. In evaluation the running
- * statistics are used.
+ * In training, mean and (biased) variance are those of the batch, and the running statistics, if
+ * given, are updated in place: `running = (1 - momentum) * running + momentum * batch`, with the
+ * unbiased variance. In evaluation the running statistics are used.
  *
  * Source: Ioffe and Szegedy, arXiv 1502.03167.
  * @throws ShapeError when an argument does not fit the channels of x, or the residual not x.
- * @throws ArgumentError without running statistics in evaluation, with one of the two alone, in training with a single value a
- * channel, or for a momentum or eps outside its range. DTypeError for whole numbers.
+ * @throws ArgumentError without running statistics in evaluation, with one of the two alone, in
+ * training with a single value a channel, for another activation, or for a momentum or eps outside
+ * its range. DTypeError for whole numbers.
  */
 export function batchNorm(x: Tensor, options: BatchNormOptions): Tensor {
   const { weight, bias, residual, training = false, momentum = 0.1, eps = 1e-5 } = options;
@@ -190,13 +194,21 @@ export function batchNorm(x: Tensor, options: BatchNormOptions): Tensor {
       "Use 0.1; it is the weight of the new batch, not of the old average",
     );
   }
+  const { activation }: { readonly activation?: string } = options;
+  if (activation !== undefined && activation !== "relu") {
+    throw new ArgumentError(
+      op,
+      `no such activation: ${activation}`,
+      'Use "relu", or apply the activation to the result',
+    );
+  }
   return batchNormOp([x, weight ?? x, bias ?? x, residual ?? x], {
     hasWeight: weight !== undefined,
     hasBias: bias !== undefined,
     hasResidual: residual !== undefined,
     running: runningOf(options, training),
     ...{ training, momentum, eps },
-    relu: options.activation === "relu",
+    relu: activation === "relu",
   });
 }
 

@@ -8,7 +8,7 @@ import { isFloat } from "../dtype.ts";
 import { DTypeError } from "../errors.ts";
 import { defineKernel, linearGrid, type ParamValues } from "../kernel.ts";
 import { defineOp } from "../op.ts";
-import { broadcastShapes, broadcastStrides, shapesEqual } from "../shape.ts";
+import { broadcastShapes, broadcastStrides, mergeAxes, shapesEqual } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { equal, greater, less, where } from "./compare.ts";
 import { cast } from "./cast.ts";
@@ -47,11 +47,16 @@ const integerKernel = defineKernel({
 
 type Pair = readonly [Tensor, Tensor];
 
-/** Gradients of both operands; each may have the broadcast shape. */
-type PairGradient = (dy: Tensor, a: Tensor, b: Tensor, out: Tensor) => readonly [Tensor, Tensor];
+/** The gradient of one operand; it may have the broadcast shape. */
+type OperandGradient = (dy: Tensor, a: Tensor, b: Tensor, out: Tensor) => Tensor;
 
 /** Defines the op and gives it the signature `(a, b)`, where either operand may be a plain number. */
-function binary(name: string, OP: string, gradient: PairGradient, floatOnly = false) {
+function binary(
+  name: string,
+  OP: string,
+  gradients: readonly [OperandGradient, OperandGradient],
+  floatOnly = false,
+) {
   const overrides = { OP };
   const op = defineOp<Pair, undefined>({
     name,
@@ -76,7 +81,8 @@ function binary(name: string, OP: string, gradient: PairGradient, floatOnly = fa
       compute(name, a, b, out, overrides);
       return {};
     },
-    gradient: (dy, { inputs: [a, b], out }) => gradient(dy, a, b, out),
+    gradient: (dy, { inputs: [a, b], out, needs }) =>
+      gradients.map((gradient, i) => (needs[i] === true ? gradient(dy, a, b, out) : null)),
   });
   return (a: Tensor | number, b: Tensor | number): Tensor => op(operands(name, a, b), undefined);
 }
@@ -94,27 +100,25 @@ function compute(
   if (!isFloat(a.dtype)) {
     integerKernel({ a, b, out }, stridesFor(a, b, out), options);
   } else if (shapesEqual(a.shape, b.shape)) {
-    sameKernel({ a, b, out }, { ...stridesFor(a, b, out), period: 0 }, options);
+    sameKernel({ a, b, out }, { ...noStrides, size: out.size, period: 0 }, options);
   } else if (shapesEqual(a.shape, out.shape) && repeatsAlongLeadingAxes(b, out)) {
-    repeatKernel(
-      { a, b, b_scalars: b, out },
-      { ...stridesFor(a, b, out), period: b.size },
-      options,
-    );
+    const params = { ...noStrides, size: out.size, period: b.size };
+    repeatKernel({ a, b, b_scalars: b, out }, params, options);
   } else {
     const params = { ...stridesFor(a, b, out), period: 0 };
     broadcastKernel({ a_scalars: a, b_scalars: b, out }, params, options);
   }
 }
 
+const noStrides = { rank: 0, shape: [], a_strides: [], b_strides: [] };
+
 function stridesFor(a: Tensor, b: Tensor, out: Tensor) {
-  return {
-    size: out.size,
-    rank: out.shape.length,
-    shape: out.shape,
-    a_strides: broadcastStrides(a.shape, out.shape),
-    b_strides: broadcastStrides(b.shape, out.shape),
-  };
+  const { shape, strides } = mergeAxes(out.shape, [
+    broadcastStrides(a.shape, out.shape),
+    broadcastStrides(b.shape, out.shape),
+  ] as const);
+  const [a_strides, b_strides] = strides;
+  return { size: out.size, rank: shape.length, shape, a_strides, b_strides };
 }
 
 /** True when `b`, without leading axes of size 1, is the tail of the shape of `out`: element i of out meets i mod size. */
@@ -123,43 +127,45 @@ function repeatsAlongLeadingAxes(b: Tensor, out: Tensor): boolean {
   return b.size === 1 || shapesEqual(tail, out.shape.slice(out.shape.length - tail.length));
 }
 
+const whole: OperandGradient = (dy) => dy;
+
 /** `a + b`. */
-export const add = binary("add", "ADD", (dy) => [dy, dy]);
+export const add = binary("add", "ADD", [whole, whole]);
 
 /** `a - b`. */
-export const sub = binary("sub", "SUB", (dy) => [dy, neg(dy)]);
+export const sub = binary("sub", "SUB", [whole, (dy) => neg(dy)]);
 
 /** `a * b`. */
-export const mul = binary("mul", "MUL", (dy, a, b) => [mul(dy, b), mul(dy, a)]);
+export const mul = binary("mul", "MUL", [(dy, _a, b) => mul(dy, b), (dy, a) => mul(dy, a)]);
 
 /** `a / b`; whole numbers are divided towards zero. */
-export const div = binary("div", "DIV", (dy, _a, b, out) => [
-  div(dy, b),
-  neg(div(mul(dy, out), b)),
+export const div = binary("div", "DIV", [
+  (dy, _a, b) => div(dy, b),
+  (dy, _a, b, out) => neg(div(mul(dy, out), b)),
 ]);
 
-/** `a` to the power `b`. The gradient for `b` is taken as 0 where `a` is 0, and is NaN where `a` is negative. */
+/**
+ * `a` to the power `b`. The gradient for `a` is 0 where `b` is 0, the one for `b` is taken as 0 where `a` is 0, and is NaN where
+ * `a` is negative.
+ */
 export const pow = binary(
   "pow",
   "POW",
-  (dy, a, b, out) => [
-    mul(dy, mul(b, pow(a, sub(b, 1)))),
-    mul(dy, where(equal(a, 0), 0, mul(out, log(a)))),
+  [
+    (dy, a, b) => mul(dy, where(equal(b, 0), 0, mul(b, pow(a, sub(b, 1))))),
+    (dy, a, _b, out) => mul(dy, where(equal(a, 0), 0, mul(out, log(a)))),
   ],
   true,
 );
 
+const ofLarger: OperandGradient = (dy, a, b) => share(dy, greater(a, b), a, b);
+const ofSmaller: OperandGradient = (dy, a, b) => share(dy, less(a, b), a, b);
+
 /** The larger of the two; NaN if either is NaN. Equal operands share the gradient, as in PyTorch. */
-export const maximum = binary("maximum", "MAXIMUM", (dy, a, b) => [
-  share(dy, greater(a, b), a, b),
-  share(dy, less(a, b), a, b),
-]);
+export const maximum = binary("maximum", "MAXIMUM", [ofLarger, ofSmaller]);
 
 /** The smaller of the two; NaN if either is NaN. Equal operands share the gradient, as in PyTorch. */
-export const minimum = binary("minimum", "MINIMUM", (dy, a, b) => [
-  share(dy, less(a, b), a, b),
-  share(dy, greater(a, b), a, b),
-]);
+export const minimum = binary("minimum", "MINIMUM", [ofSmaller, ofLarger]);
 
 /** `dy` where this operand won, half of it where the two are equal. */
 function share(dy: Tensor, won: Tensor, a: Tensor, b: Tensor): Tensor {

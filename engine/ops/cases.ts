@@ -23,3 +23,6 @@ export * from "./softmax.case.ts";
 export * from "./top-k.case.ts";
 export * from "./unary.case.ts";
 export * from "./batch-norm.case.ts";
+export * from "./layer-norm.case.ts";
+export * from "./conv2d.case.ts";
+export * from "./matmul.case.ts";

@@ -1,11 +1,15 @@
 /**
- * @file Kernels over channels-last tensors take 4 channels in one invocation where the number of channels allows it, else 1. Their
- * shaders are written once, for vectors; where one channel is taken, the aliases become scalars.
+ * @file Kernels over channels-last tensors take 4 channels in one invocation where the number of
+ * channels allows it, else 1. Their shaders are written once, for vectors; where one channel is
+ * taken, the aliases become scalars.
  */
 import type { DType } from "../dtype.ts";
 import type { TypeAliases } from "../kernel.ts";
 
-/** The aliases of such shaders: S elements in memory, V f32 to compute with, and vectors of other types. */
+/**
+ * The aliases of such shaders: S elements in memory, V f32 to compute with, and vectors of other
+ * types.
+ */
 export type ChannelAlias = "S" | "V" | "U" | "I" | "B";
 
 export interface ChannelVectors {
@@ -14,7 +18,7 @@ export interface ChannelVectors {
   /** Vectors in a row of channels. */
   readonly columns: number;
   /** The type that each alias stands for. */
-  types(...aliases: readonly ChannelAlias[]): TypeAliases;
+  readonly types: (...aliases: readonly ChannelAlias[]) => TypeAliases;
 }
 
 /** How `channels` values of type `dtype`, next to each other in memory, are cut into vectors. */

@@ -1,6 +1,6 @@
 /**
- * @file How a matrix is shared out to invocations that each work on one column. The shader's side of it is
- * `shaders/lib/column-slices.wgsl`.
+ * @file How a matrix is shared out to invocations that each work on one column. The shader's side
+ * of it is `shaders/lib/column-slices.wgsl`.
  */
 import type { Device } from "../device/device.ts";
 import { ceilDiv } from "../shape.ts";
@@ -19,12 +19,18 @@ export interface ColumnSlices extends Readonly<Record<string, number>> {
 
 export const workgroupSize = 64;
 
-/** Invocations that keep a device busy: a software adapter has few lanes, a GPU hides latency by many. */
+/**
+ * Invocations that keep a device busy: a software adapter has few lanes, a GPU hides latency by
+ * many.
+ */
 export function busyInvocations({ adapter }: Device): number {
   return adapter.software ? 1024 : 32768;
 }
 
-/** Slices for `invocations` in all, of at least `fewestRows` rows and at most `mostRows` where that is possible. */
+/**
+ * Slices for `invocations` in all, of at least `fewestRows` rows and at most `mostRows` where that
+ * is possible.
+ */
 export function sliceColumns(
   rows: number,
   columns: number,

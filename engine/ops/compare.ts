@@ -5,7 +5,7 @@ import { isFloat } from "../dtype.ts";
 import { DTypeError } from "../errors.ts";
 import { defineKernel, linearGrid } from "../kernel.ts";
 import { defineOp } from "../op.ts";
-import { broadcastShapes, broadcastStrides } from "../shape.ts";
+import { broadcastShapes, broadcastStrides, mergeAxes } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { operands } from "./scalar.ts";
 
@@ -30,13 +30,12 @@ function comparison(name: string, OP: string) {
       return { shape: broadcastShapes(name, a.shape, b.shape), dtype: "u32" };
     },
     forward: ([a, b], out) => {
-      const params = {
-        size: out.size,
-        rank: out.shape.length,
-        shape: out.shape,
-        a_strides: broadcastStrides(a.shape, out.shape),
-        b_strides: broadcastStrides(b.shape, out.shape),
-      };
+      const { shape, strides } = mergeAxes(out.shape, [
+        broadcastStrides(a.shape, out.shape),
+        broadcastStrides(b.shape, out.shape),
+      ] as const);
+      const [a_strides, b_strides] = strides;
+      const params = { size: out.size, rank: shape.length, shape, a_strides, b_strides };
       const overrides = { OP, IS_FLOAT: isFloat(a.dtype) ? 1 : 0 };
       compareKernel({ a, b, out }, params, { overrides, types: { T: a.dtype }, label: name });
       return {};
@@ -88,13 +87,19 @@ const whereOp = defineOp<readonly [Tensor, Tensor, Tensor], undefined>({
     return { shape, dtype: a.dtype };
   },
   forward: ([condition, a, b], out) => {
+    const { shape, strides } = mergeAxes(out.shape, [
+      broadcastStrides(condition.shape, out.shape),
+      broadcastStrides(a.shape, out.shape),
+      broadcastStrides(b.shape, out.shape),
+    ] as const);
+    const [condition_strides, a_strides, b_strides] = strides;
     const params = {
       size: out.size,
-      rank: out.shape.length,
-      shape: out.shape,
-      condition_strides: broadcastStrides(condition.shape, out.shape),
-      a_strides: broadcastStrides(a.shape, out.shape),
-      b_strides: broadcastStrides(b.shape, out.shape),
+      rank: shape.length,
+      shape,
+      condition_strides,
+      a_strides,
+      b_strides,
     };
     whereKernel({ condition, a, b, out }, params, { types: { T: a.dtype } });
     return {};

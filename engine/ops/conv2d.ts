@@ -1,120 +1,184 @@
-/** @file Convolutions of images, their two gradients as ops of their own, and the transposed convolution. Kernels: `shaders/conv2d/`. */
-import directSource from "../../shaders/conv2d/direct.wgsl";
-import directInputGradientSource from "../../shaders/conv2d/direct-input-gradient.wgsl";
-import directWeightGradientSource from "../../shaders/conv2d/direct-weight-gradient.wgsl";
-import { ArgumentError, ShapeError } from "../errors.ts";
-import { defineKernel, linearGrid, type ParamValues } from "../kernel.ts";
-import { defineOp } from "../op.ts";
-import { ceilDiv, formatShape, type Shape } from "../shape.ts";
+/**
+ * @file Convolutions of images, their two gradients as ops of their own, and the transposed convolution. Kernels:
+ * `conv2d-kernels.ts`; options and sizes: `conv2d-geometry.ts`.
+ */
+import { isFloat } from "../dtype.ts";
+import { DTypeError, ShapeError } from "../errors.ts";
+import { defineOp, type Op, type Saved } from "../op.ts";
+import { formatShape, shapesEqual, type Shape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./binary.ts";
+import {
+  convolutionGeometry,
+  inputShape,
+  outputShape,
+  transposedGeometry,
+  weightShape,
+  type ConvolutionOptions,
+  type Geometry,
+  type TransposedOptions,
+} from "./conv2d-geometry.ts";
+import { launchForward, launchInputGradient, launchWeightGradient } from "./conv2d-kernels.ts";
+import { sum } from "./reduce.ts";
 
-type Pair = readonly [number, number];
-export type Conv2dPadding = number | Pair | readonly [number, number, number, number] | "same" | "valid";
+export type { Conv2dPadding } from "./conv2d-geometry.ts";
 
-export interface Conv2dOptions {
+export interface Conv2dOptions extends ConvolutionOptions {
+  /** [outChannels], added to every pixel. Default: none. */
   readonly bias?: Tensor;
-  readonly stride?: number | Pair;
-  readonly padding?: Conv2dPadding;
-  readonly dilation?: number | Pair;
-  readonly groups?: number;
 }
 
-/** Everything about a convolution but its data; see geometry.wgsl. */
-interface Geometry {
-  readonly xShape: Shape;
-  readonly wShape: Shape;
-  readonly outShape: Shape;
-  readonly stride: Pair;
-  readonly padTopLeft: Pair;
-  readonly dilation: Pair;
-  readonly groups: number;
+export interface Conv2dTransposeOptions extends TransposedOptions {
+  /** [outChannels], added to every pixel. Default: none. */
+  readonly bias?: Tensor;
 }
 
-const pair = (value: number | Pair): Pair => (typeof value === "number" ? [value, value] : value);
-
-function geometryOf(x: Shape, w: Shape, options: Conv2dOptions): Geometry {
-  const { groups = 1, padding = 0 } = options;
-  const [stride, dilation] = [pair(options.stride ?? 1), pair(options.dilation ?? 1)];
-  const [batch = 0, height = 0, width = 0, cin = 0] = x;
-  const [kh = 0, kw = 0, wIn = 0, cout = 0] = w;
-  if (x.length !== 4 || w.length !== 4 || cin !== wIn * groups || cout % groups !== 0) {
-    throw new ShapeError("conv2d", `shapes do not fit: x ${formatShape(x)}, w ${formatShape(w)}, groups ${groups}`, "");
-  }
-  const [top, bottom, left, right] = sides(padding, [height, width], [kh, kw], stride, dilation);
-  const size = (n: number, pad: number, k: number, d: number, s: number): number => Math.floor((n + pad - d * (k - 1) - 1) / s) + 1;
-  const outHeight = size(height, top + bottom, kh, dilation[0], stride[0]);
-  const outWidth = size(width, left + right, kw, dilation[1], stride[1]);
-  if (outHeight < 1 || outWidth < 1) throw new ArgumentError("conv2d", "the kernel is larger than the image", "");
-  const outShape = [batch, outHeight, outWidth, cout];
-  return { xShape: x, wShape: w, outShape, stride, padTopLeft: [top, left], dilation, groups };
+function requireReal(op: string, tensors: readonly Tensor[]): void {
+  const [first] = tensors;
+  if (first === undefined || (isFloat(first.dtype) && tensors.every(sameType))) return;
+  throw new DTypeError(
+    op,
+    `it takes tensors of one real type: ${tensors.map(({ dtype }) => dtype).join(" and ")}`,
+    'Use cast(x, "f32") first',
+  );
 }
 
-function sides(padding: Conv2dPadding, size: Pair, kernel: Pair, stride: Pair, dilation: Pair): [number, number, number, number] {
-  if (padding === "valid") return [0, 0, 0, 0];
-  if (padding === "same") {
-    const total = (axis: 0 | 1): number =>
-      Math.max(0, (ceilDiv(size[axis], stride[axis]) - 1) * stride[axis] + dilation[axis] * (kernel[axis] - 1) + 1 - size[axis]);
-    const [h, w] = [total(0), total(1)];
-    return [Math.floor(h / 2), Math.ceil(h / 2), Math.floor(w / 2), Math.ceil(w / 2)];
-  }
-  if (typeof padding === "number") return [padding, padding, padding, padding];
-  if (padding.length === 2) return [padding[0], padding[0], padding[1], padding[1]];
-  return [...padding];
+function sameType({ dtype }: Tensor, _index: number, [first]: readonly Tensor[]): boolean {
+  return dtype === first?.dtype;
 }
 
-function paramsOf({ xShape, wShape, outShape, stride, padTopLeft, dilation, groups }: Geometry): ParamValues {
-  const [batch = 0, height = 0, width = 0, in_channels = 0] = xShape;
-  const [, out_height = 0, out_width = 0, out_channels = 0] = outShape;
-  return {
-    batch, height, width, in_channels, out_height, out_width, out_channels, groups,
-    kernel_height: wShape[0] ?? 0, kernel_width: wShape[1] ?? 0,
-    stride_y: stride[0], stride_x: stride[1], pad_top: padTopLeft[0], pad_left: padTopLeft[1],
-    dilation_y: dilation[0], dilation_x: dilation[1], splits: 1, part_rows: 0,
-  };
+function requireShape(op: string, what: string, x: Tensor, shape: Shape): void {
+  if (shapesEqual(x.shape, shape)) return;
+  throw new ShapeError(
+    op,
+    `${what} has the shape ${formatShape(x.shape)}, not ${formatShape(shape)}`,
+    "It must fit the channels and the geometry of the convolution",
+  );
 }
 
-const n = (params: ParamValues, ...names: string[]): number => names.reduce((product, name) => product * (params[name] as number), 1);
-const forwardKernel = defineKernel({ name: "conv2d/direct", source: directSource, grid: (p) => linearGrid(n(p, "batch", "out_height", "out_width", "out_channels"), 64) });
-const inputGradientKernel = defineKernel({ name: "conv2d-input-gradient/direct", source: directInputGradientSource, grid: (p) => linearGrid(n(p, "batch", "height", "width", "in_channels"), 64) });
-const weightGradientKernel = defineKernel({ name: "conv2d-weight-gradient/direct", source: directWeightGradientSource, grid: (p) => linearGrid(n(p, "kernel_height", "kernel_width", "in_channels", "out_channels") / (p["groups"] as number), 64) });
+// The three ops are linear in each of their inputs, and each is a gradient of the others: with out = x * w, the sum of
+// dy out is a sum of products x w dy, and any two of the three make the gradient of the third.
 
-const conv2dOp = defineOp<readonly [Tensor, Tensor], Geometry>({
+type Two = readonly [Tensor, Tensor];
+type TwoAndBias = readonly [Tensor, Tensor, ...Tensor[]];
+
+const conv2dOp: Op<TwoAndBias, Geometry, Saved> = defineOp({
   name: "conv2d",
-  output: (_inputs, { outShape }) => ({ shape: outShape }),
-  forward: ([x, w], out, geometry) => {
-    forwardKernel({ x, w, bias: w, out }, paramsOf(geometry));
+  output: (inputs, geometry) => {
+    const [, , bias] = inputs;
+    requireReal("conv2d", inputs);
+    if (bias !== undefined) requireShape("conv2d", "bias", bias, [geometry.outChannels]);
+    return { shape: outputShape(geometry) };
+  },
+  forward: ([x, w, bias], out, geometry) => {
+    launchForward(x, w, bias, out, geometry);
     return {};
   },
   gradient: (dy, { inputs: [x, w], attributes, needs }) => [
-    needs[0] === true ? inputGradient([dy, w], attributes) : null,
-    needs[1] === true ? weightGradient([x, dy], attributes) : null,
+    needs[0] === true ? inputGradientOp([dy, w], attributes) : null,
+    needs[1] === true ? weightGradientOp([x, dy], attributes) : null,
+    needs[2] === true ? sum(dy, [0, 1, 2]) : null,
   ],
 });
 
-const inputGradient = defineOp<readonly [Tensor, Tensor], Geometry>({
+const inputGradientOp: Op<Two, Geometry, Saved> = defineOp({
   name: "conv2dInputGradient",
-  output: (_inputs, { xShape }) => ({ shape: xShape }),
+  output: (inputs, geometry) => {
+    requireReal("conv2dInputGradient", inputs);
+    return { shape: inputShape(geometry) };
+  },
   forward: ([dy, w], dx, geometry) => {
-    inputGradientKernel({ dy, w, dx }, paramsOf(geometry));
+    launchInputGradient(dy, w, dx, geometry);
     return {};
   },
-  gradient: null,
+  gradient: (g, { inputs: [dy, w], attributes, needs }) => [
+    needs[0] === true ? conv2dOp([g, w], attributes) : null,
+    needs[1] === true ? weightGradientOp([g, dy], attributes) : null,
+  ],
 });
 
-const weightGradient = defineOp<readonly [Tensor, Tensor], Geometry>({
+const weightGradientOp: Op<Two, Geometry, Saved> = defineOp({
   name: "conv2dWeightGradient",
-  output: (_inputs, { wShape }) => ({ shape: wShape }),
+  output: (inputs, geometry) => {
+    requireReal("conv2dWeightGradient", inputs);
+    return { shape: weightShape(geometry) };
+  },
   forward: ([x, dy], dw, geometry) => {
-    weightGradientKernel({ x, dy, dw }, paramsOf(geometry));
+    launchWeightGradient(x, dy, dw, geometry);
     return {};
   },
-  gradient: null,
+  gradient: (g, { inputs: [x, dy], attributes, needs }) => [
+    needs[0] === true ? inputGradientOp([dy, g], attributes) : null,
+    needs[1] === true ? conv2dOp([x, g], attributes) : null,
+  ],
 });
 
-/** Convolution of `x` `[batch, height, width, cin]` with `w` `[kh, kw, cin / groups, cout]`. */
+/**
+ * Cross-correlation of images, as PyTorch's `conv2d` but with channels last:
+ *
+ *     out[n, y, x, o] = bias[o] + sum over r, s, c of
+ *       x[n, y stride + r dilation - padding, x stride + s dilation - padding, c] w[r, s, c, o]
+ *
+ * over the channels c of the group of o, with zeros outside the image. Sums are f32, for f16 too. The gradients are kernels of their
+ * own; that of w adds up the images in a fixed order, so the same input gives the same bits.
+ *
+ * @param x [batch, height, width, inChannels]
+ * @param w [kernelHeight, kernelWidth, inChannels / groups, outChannels]
+ * @returns [batch, outHeight, outWidth, outChannels], where
+ * `outHeight = floor((height + padding - dilation (kernelHeight - 1) - 1) / stride) + 1`, with the padding of both sides
+ * @throws ShapeError when the shapes do not fit together, DTypeError unless all have one real type, ArgumentError for options that
+ * are no sizes.
+ */
 export function conv2d(x: Tensor, w: Tensor, options: Conv2dOptions = {}): Tensor {
-  const out = conv2dOp([x, w], geometryOf(x.shape, w.shape, options));
-  return options.bias === undefined ? out : add(out, options.bias);
+  const { bias, ...rest } = options;
+  const geometry = convolutionGeometry("conv2d", x.shape, w.shape, rest);
+  return conv2dOp(bias === undefined ? [x, w] : [x, w, bias], geometry);
 }
 
+/**
+ * The transposed convolution, as PyTorch's `conv_transpose2d` but with channels last: the gradient of the convolution with
+ * kernel w and these options with respect to its input. It spreads every pixel of x over a kernel's area.
+ *
+ * @param x [batch, height, width, inChannels]
+ * @param w [kernelHeight, kernelWidth, outChannels / groups, inChannels]: the weights of the convolution that goes the other way
+ * @returns [batch, outHeight, outWidth, outChannels], where
+ * `outHeight = (height - 1) stride - padding + dilation (kernelHeight - 1) + outputPadding + 1`, with the padding of both sides
+ * @throws ShapeError when the shapes do not fit together, DTypeError unless all have one real type, ArgumentError for options that
+ * are no sizes.
+ */
+export function conv2dTranspose(
+  x: Tensor,
+  w: Tensor,
+  options: Conv2dTransposeOptions = {},
+): Tensor {
+  const { bias, ...rest } = options;
+  const geometry = transposedGeometry("conv2dTranspose", x.shape, w.shape, rest);
+  const out = inputGradientOp([x, w], geometry);
+  if (bias === undefined) return out;
+  requireShape("conv2dTranspose", "bias", bias, [geometry.inChannels]);
+  return add(out, bias);
+}
+
+/** The gradient of `conv2d(x, w, options)` with respect to x, of shape `xShape`, from that of its result. */
+export function conv2dInputGradient(
+  dy: Tensor,
+  w: Tensor,
+  xShape: Shape,
+  options: ConvolutionOptions = {},
+): Tensor {
+  const geometry = convolutionGeometry("conv2dInputGradient", xShape, w.shape, options);
+  requireShape("conv2dInputGradient", "dy", dy, outputShape(geometry));
+  return inputGradientOp([dy, w], geometry);
+}
+
+/** The gradient of `conv2d(x, w, options)` with respect to w, of shape `wShape`, from that of its result. */
+export function conv2dWeightGradient(
+  x: Tensor,
+  dy: Tensor,
+  wShape: Shape,
+  options: ConvolutionOptions = {},
+): Tensor {
+  const geometry = convolutionGeometry("conv2dWeightGradient", x.shape, wShape, options);
+  requireShape("conv2dWeightGradient", "dy", dy, outputShape(geometry));
+  return weightGradientOp([x, dy], geometry);
+}

@@ -7,7 +7,8 @@ import { mean } from "./reduce.ts";
 import { reshape } from "./reshape.ts";
 
 /**
- * The mean of each channel of `x` [batch, height, width, channels] over its pixels: [batch, channels].
+ * The mean of each channel of `x` [batch, height, width, channels] over its pixels: [batch,
+ * channels].
  * @throws ShapeError unless x is a batch of images, DTypeError for whole numbers.
  */
 export function globalAveragePool(x: Tensor): Tensor {
@@ -16,8 +17,8 @@ export function globalAveragePool(x: Tensor): Tensor {
 }
 
 /**
- * The maximum of each channel of `x` [batch, height, width, channels] over its pixels: [batch, channels]. NaN wins. The gradient
- * goes to the first of equal maxima, in row-major order.
+ * The maximum of each channel of `x` [batch, height, width, channels] over its pixels: [batch,
+ * channels]. NaN wins. The gradient goes to the first of equal maxima, in row-major order.
  * @throws ShapeError unless x is a batch of images, DTypeError for whole numbers.
  */
 export function globalMaxPool(x: Tensor): Tensor {
@@ -27,8 +28,8 @@ export function globalMaxPool(x: Tensor): Tensor {
 }
 
 /**
- * `globalAveragePool` that keeps the axes, [batch, 1, 1, channels]: PyTorch's `adaptive_avg_pool2d` for the output size 1, the
- * only one there is.
+ * `globalAveragePool` that keeps the axes, [batch, 1, 1, channels]: PyTorch's `adaptive_avg_pool2d`
+ * for the output size 1, the only one there is.
  * @throws ArgumentError for another output size; else as `globalAveragePool`.
  */
 export function adaptiveAvgPool2d(x: Tensor, outputSize: AdaptiveSize): Tensor {
@@ -38,8 +39,8 @@ export function adaptiveAvgPool2d(x: Tensor, outputSize: AdaptiveSize): Tensor {
 }
 
 /**
- * `globalMaxPool` that keeps the axes, [batch, 1, 1, channels]: PyTorch's `adaptive_max_pool2d` for the output size 1, the only
- * one there is.
+ * `globalMaxPool` that keeps the axes, [batch, 1, 1, channels]: PyTorch's `adaptive_max_pool2d` for
+ * the output size 1, the only one there is.
  * @throws ArgumentError for another output size; else as `globalMaxPool`.
  */
 export function adaptiveMaxPool2d(x: Tensor, outputSize: AdaptiveSize): Tensor {
@@ -64,7 +65,10 @@ function requireOne(op: string, outputSize: number | readonly number[]): void {
 /** A larger image is pooled in two steps, or too few invocations would have too much to do. */
 const largestWindow = 1024;
 
-/** [batch, 1, 1, channels]. The first maximum of the image is the first one in the first row that has it. */
+/**
+ * [batch, 1, 1, channels]. The first maximum of the image is the first one in the first row that
+ * has it.
+ */
 function imageMaximum(x: Tensor): Tensor {
   const [, height = 1, width = 1] = x.shape;
   if (height * width <= largestWindow) return maxPool2d(x, { kernelSize: [height, width] });

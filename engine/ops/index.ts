@@ -43,3 +43,4 @@ export * from "./global-pool.ts";
 export { maxPool2d, maxPool2dWithIndices, type MaxPoolOptions } from "./max-pool2d.ts";
 export type { PoolOptions, Size2d } from "./pool-window.ts";
 export { batchNorm, type BatchNormOptions } from "./batch-norm.ts";
+export { layerNorm, type LayerNormOptions } from "./layer-norm.ts";

@@ -6,7 +6,10 @@ import { tensor, type Tensor } from "../tensor.ts";
 import { maxPool2d, maxPool2dWithIndices, type MaxPoolOptions } from "./max-pool2d.ts";
 import { pooledShape, poolWindow } from "./pool-window.ts";
 
-/** The first largest element of a window, or the last NaN; -Infinity at -1 where the window holds none. */
+/**
+ * The first largest element of a window, or the last NaN; -Infinity at -1 where the window holds
+ * none.
+ */
 function winner(
   x: HostTensor,
   [n = 0, o = 0, p = 0, c = 0]: readonly number[],
@@ -155,14 +158,16 @@ const errors: OpError[] = [
   },
 ];
 
+function values([x]: readonly HostTensor[], options: MaxPoolOptions): HostTensor {
+  const host = x as HostTensor;
+  return hostFrom(outShape(host, options), (index) => winner(host, index, options).value);
+}
+
 export const maxPool2dCase = opCase<MaxPoolOptions>({
   ops: ["maxPool2d"],
   title: "maxPool2d",
   run: ([x], options) => maxPool2d(x as Tensor, options),
-  reference: ([x], options) => {
-    const host = x as HostTensor;
-    return hostFrom(outShape(host, options), (index) => winner(host, index, options).value);
-  },
+  reference: values,
   samples,
   errors,
 });
@@ -172,7 +177,7 @@ export const maxPool2dValuesCase = opCase<MaxPoolOptions>({
   ops: ["maxPool2d"],
   title: "maxPool2dWithIndices, values",
   run: ([x], options) => maxPool2dWithIndices(x as Tensor, options).out,
-  reference: maxPool2dCase.reference,
+  reference: values,
   samples: samples.slice(0, 8),
 });
 

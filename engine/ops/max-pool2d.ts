@@ -69,7 +69,10 @@ function vectorsOf(x: Tensor) {
 
 const bitsOfNegativeInfinity = 0xff800000;
 
-/** How many words of taps (or vectors of such) there are, the uniforms but for the count, and the overrides. */
+/**
+ * How many words of taps (or vectors of such) there are, the uniforms but for the count, and the
+ * overrides.
+ */
 function layoutOf(x: Shape, out: Shape, window: PoolWindow, columns: number) {
   const [batch = 0, rows = 0, width = 0] = out;
   const taps = window.kernel[0] * window.kernel[1];
@@ -94,8 +97,9 @@ export interface MaxPoolOptions extends PoolOptions {
 }
 
 /**
- * The maximum of each window of `x` [batch, height, width, channels], as PyTorch's `max_pool2d`. Padding never wins: it counts
- * as -infinity. NaN wins. The gradient goes to the first of equal maxima, in row-major order.
+ * The maximum of each window of `x` [batch, height, width, channels], as PyTorch's `max_pool2d`.
+ * Padding never wins: it counts as -infinity. NaN wins. The gradient goes to the first of equal
+ * maxima, in row-major order.
  *
  * @throws ArgumentError for sizes that are not whole or padding of more than half a window.
  * @throws ShapeError when no window fits into the image, DTypeError for whole numbers.
@@ -106,8 +110,9 @@ export function maxPool2d(x: Tensor, options: MaxPoolOptions): Tensor {
 }
 
 /**
- * `maxPool2d`, and where each maximum is: `indices` (i32, the shape of `out`) holds `row * width + column` in the image of its
- * batch and channel, as PyTorch has it; -1 where a dilated window has no element in the image. Throws as `maxPool2d` does.
+ * `maxPool2d`, and where each maximum is: `indices` (i32, the shape of `out`) holds `row * width +
+ * column` in the image of its batch and channel, as PyTorch has it; -1 where a dilated window has
+ * no element in the image. Throws as `maxPool2d` does.
  */
 export function maxPool2dWithIndices(
   x: Tensor,

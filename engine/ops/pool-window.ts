@@ -1,4 +1,7 @@
-/** @file The windows of pooling: which options there are, which of them fit, and how large the result is. Pure, no GPU. */
+/**
+ * @file The windows of pooling: which options there are, which of them fit, and how large the
+ * result is. Pure, no GPU.
+ */
 import { isFloat } from "../dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../errors.ts";
 import { formatShape, sizeOf, type Shape } from "../shape.ts";
@@ -15,8 +18,8 @@ export interface PoolOptions {
   /** Rows and columns added on each side; at most half of `kernelSize`. Default: 0. */
   readonly padding?: Size2d;
   /**
-   * Round the size of the result up instead of down, so that the last window may reach beyond the padding; it must begin inside the
-   * image or the padding before it. Default: false.
+   * Round the size of the result up instead of down, so that the last window may reach beyond the
+   * padding; it must begin inside the image or the padding before it. Default: false.
    */
   readonly ceilMode?: boolean;
 }
@@ -66,7 +69,10 @@ function pairOf(op: string, name: string, size: Size2d, least: number): Pair {
   return pair;
 }
 
-/** Refuses what is no image of real numbers: [batch, height, width, channels], neither height nor width 0. */
+/**
+ * Refuses what is no image of real numbers: [batch, height, width, channels], neither height nor
+ * width 0.
+ */
 export function requireImages(op: string, x: Tensor): void {
   if (!isFloat(x.dtype)) {
     throw new DTypeError(
@@ -85,8 +91,8 @@ export function requireImages(op: string, x: Tensor): void {
 }
 
 /**
- * The shape of the result. In ceil mode a last window that would begin in the padding behind the image is dropped.
- * Source: PyTorch, documentation of MaxPool2d.
+ * The shape of the result. In ceil mode a last window that would begin in the padding behind the
+ * image is dropped. Source: PyTorch, documentation of MaxPool2d.
  * @throws ShapeError when no window fits.
  */
 export function pooledShape(op: string, shape: Shape, window: PoolWindow): Shape {

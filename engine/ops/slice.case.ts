@@ -12,12 +12,7 @@ interface SliceArguments {
 }
 
 /** The indices that Python's `range(size)[start:end:step]` holds, walked one by one. */
-export function slicedIndices(
-  size: number,
-  start: SliceBound,
-  end: SliceBound,
-  step: number,
-): number[] {
+function slicedIndices(size: number, start: SliceBound, end: SliceBound, step: number): number[] {
   const place = (bound: number): number => (bound < 0 ? bound + size : bound);
   const isBefore = (i: number): boolean => {
     if (end === null) return true;

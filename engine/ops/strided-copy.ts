@@ -6,7 +6,7 @@ import stridedSource from "../../shaders/movement/strided-copy.wgsl";
 import transposeSource from "../../shaders/movement/transpose.wgsl";
 import { bytesPerElement } from "../dtype.ts";
 import { defineKernel, linearGrid } from "../kernel.ts";
-import { sizeOf, stridesOf, type Shape } from "../shape.ts";
+import { mergeAxes, sizeOf, stridesOf, type Shape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** One axis of the region that is copied: its size, and how far one step goes in either tensor, in elements. */
@@ -67,21 +67,19 @@ interface Plan extends Required<CopyOffsets> {
   readonly axes: readonly CopyAxis[];
 }
 
-/** Drops axes of size 1 and merges neighbours that are walked as one: rows that follow each other on both sides. */
+/** As few axes as the walk allows, at least one. */
 function simplify(axes: readonly CopyAxis[]): CopyAxis[] {
-  const merged: CopyAxis[] = [];
-  for (const axis of axes.filter(({ size }) => size !== 1)) {
-    const outer = merged.at(-1);
-    if (
-      outer?.xStride === axis.xStride * axis.size &&
-      outer.outStride === axis.outStride * axis.size
-    ) {
-      merged[merged.length - 1] = { ...axis, size: outer.size * axis.size };
-    } else {
-      merged.push(axis);
-    }
-  }
-  return merged.length === 0 ? [{ size: 1, xStride: 1, outStride: 1 }] : merged;
+  const lists = [
+    axes.map(({ xStride }) => xStride),
+    axes.map(({ outStride }) => outStride),
+  ] as const;
+  const { shape, strides } = mergeAxes(
+    axes.map(({ size }) => size),
+    lists,
+  );
+  const [xStrides, outStrides] = strides;
+  if (shape.length === 0) return [{ size: 1, xStride: 1, outStride: 1 }];
+  return copyAxes(shape, { xStrides, outStrides });
 }
 
 /** One unbroken block of whole words: the queue copies it without a kernel. */
@@ -167,12 +165,15 @@ function copyUnits({ x, out, axes, xOffset, outOffset, label }: Plan): void {
     strides.map((stride, axis) => (axis === axes.length - 1 ? stride : stride / elements));
   const params = {
     size: sizeOf(shape),
-    rank: axes.length,
     x_offset: xOffset / elements,
     out_offset: outOffset / elements,
     shape,
     x_strides: inUnits(axes.map(({ xStride }) => xStride)),
     out_strides: inUnits(axes.map(({ outStride }) => outStride)),
   };
-  stridedKernel({ x, out }, params, { types: { T: unit.T }, label });
+  stridedKernel({ x, out }, params, {
+    overrides: { RANK: axes.length },
+    types: { T: unit.T },
+    label,
+  });
 }

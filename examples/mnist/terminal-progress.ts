@@ -11,7 +11,7 @@ export function terminalProgress(device: Device, output: NodeJS.WriteStream): Pr
   return output.isTTY ? barProgress(device, output) : lineProgress(device, output);
 }
 
-/** `epoch 1/3 [=======-------] 43 % | loss 0.1234 | 00:45 left` */
+/** `epoch 1/3 train [=======-------] 43 % | loss 0.1234 | 00:45 left` */
 function barProgress(device: Device, output: NodeJS.WriteStream): Progress {
   const bars = new MultiBar(
     {
@@ -39,6 +39,7 @@ function barProgress(device: Device, output: NodeJS.WriteStream): Progress {
     },
     write: (line) => {
       bars.log(`${line}\n`);
+      bars.update();
     },
     stop: () => {
       stopListening();
@@ -47,7 +48,7 @@ function barProgress(device: Device, output: NodeJS.WriteStream): Progress {
   };
 }
 
-/** `epoch 1/3, 43 %: loss 0.1234 | 00:45 left` */
+/** `epoch 1/3 train, 43 %: loss 0.1234 | 00:45 left` */
 function lineProgress(device: Device, output: NodeJS.WriteStream): Progress {
   let state: ProgressState | undefined;
   let last = performance.now();
@@ -75,7 +76,7 @@ function lineProgress(device: Device, output: NodeJS.WriteStream): Progress {
 function whereOf(state: ProgressState | undefined): string {
   if (state === undefined) return "preparing";
   const { epoch, epochs, training } = state;
-  return `epoch ${epoch + 1}/${epochs}${training ? "" : ", validation"}`;
+  return `epoch ${epoch + 1}/${epochs} ${training ? "train" : "valid"}`;
 }
 
 function whatOf(state: ProgressState | undefined, device: Device): string {

@@ -1,10 +1,11 @@
 /** @file The layer Conv2d. */
-import { conv2d, zeros, type Size2d, type Tensor } from "../../engine/index.ts";
+import { conv2d, zeros, type Conv2dPadding, type Size2d, type Tensor } from "../../engine/index.ts";
 import { defaultBiasInit, torchDefaultInit, type Initializer } from "../init.ts";
 import { Module } from "../module.ts";
 import { parameter } from "../parameter.ts";
 import {
   checkGroups,
+  checkPadding,
   formatOptions,
   heightAndWidth,
   placeOf,
@@ -17,8 +18,11 @@ export interface Conv2dLayerOptions extends LayerOptions {
   readonly kernelSize: Size2d;
   /** From one output pixel to the next. Default: 1. */
   readonly stride?: Size2d;
-  /** Rows and columns of zeros on each side; "same" keeps the size, for stride 1. Default: 0. */
-  readonly padding?: Size2d | "same";
+  /**
+   * Rows and columns of zeros on each side; `[top, bottom, left, right]`; or "same", which makes the result `ceil(size / stride)`.
+   * Default: 0.
+   */
+  readonly padding?: Conv2dPadding;
   /** From one element of the kernel to the next. Default: 1. */
   readonly dilation?: Size2d;
   /** Parts into which the channels are cut; each output part sees one input part. Default: 1. */
@@ -46,7 +50,7 @@ export class Conv2d extends Module {
   readonly outChannels: number;
   readonly kernelSize: readonly [height: number, width: number];
   readonly stride: Size2d;
-  readonly padding: Size2d | "same";
+  readonly padding: Conv2dPadding;
   readonly dilation: Size2d;
   readonly groups: number;
   readonly weight: Tensor;
@@ -61,7 +65,7 @@ export class Conv2d extends Module {
     const kernel = heightAndWidth("Conv2d", "kernelSize", kernelSize, 1);
     heightAndWidth("Conv2d", "stride", stride, 1);
     heightAndWidth("Conv2d", "dilation", dilation, 1);
-    if (padding !== "same") heightAndWidth("Conv2d", "padding", padding, 0);
+    checkPadding("Conv2d", padding);
     this.inChannels = inChannels;
     this.outChannels = outChannels;
     this.kernelSize = kernel;
@@ -105,7 +109,7 @@ export function describeConvolution(layer: {
   readonly outChannels: number;
   readonly kernelSize: readonly [height: number, width: number];
   readonly stride: Size2d;
-  readonly padding: Size2d | "same";
+  readonly padding: Conv2dPadding;
   readonly dilation: Size2d;
   readonly groups: number;
   readonly bias: Tensor | undefined;

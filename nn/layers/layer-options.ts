@@ -1,5 +1,12 @@
 /** @file What the constructors of layers share: where weights live, where their values come from, and checks of sizes. */
-import { ArgumentError, type Device, type Generator, type Size2d } from "../../engine/index.ts";
+import {
+  ArgumentError,
+  type Conv2dPadding,
+  type Device,
+  formatShape,
+  type Generator,
+  type Size2d,
+} from "../../engine/index.ts";
 
 /** For all layers with state. */
 export interface LayerOptions {
@@ -44,6 +51,20 @@ export function heightAndWidth(
     );
   }
   return pair;
+}
+
+/** Throws `ArgumentError` unless all numbers are whole and at least 0. */
+export function checkPadding(layer: string, padding: Conv2dPadding): void {
+  if (typeof padding === "string") return;
+  if (typeof padding === "number" || padding.length === 2) {
+    heightAndWidth(layer, "padding", padding, 0);
+  } else if (padding.some((count) => !Number.isSafeInteger(count) || count < 0)) {
+    throw new ArgumentError(
+      layer,
+      `padding is not made of whole numbers >= 0: ${formatShape(padding)}`,
+      "Pass one number, [height, width], or [top, bottom, left, right]",
+    );
+  }
 }
 
 /** Throws `ArgumentError` unless `groups` divides both numbers of channels. */

@@ -93,6 +93,9 @@ export class ProgressCallback implements Callback {
   }
 }
 
+/** Seconds of work before the time left is judged by them. */
+const shortestEstimate = 0.5;
+
 /** Judges the time left by the time that the work so far took, from the first finished batch on. */
 class Clock {
   readonly #total: number;
@@ -115,6 +118,7 @@ class Clock {
   get secondsLeft(): number | undefined {
     if (this.#since === undefined || this.#done <= this.#since.done) return undefined;
     const seconds = (performance.now() - this.#since.time) / 1000;
+    if (seconds < shortestEstimate && this.#done < this.#total) return undefined;
     const perUnit = seconds / (this.#done - this.#since.done);
     return Math.max(0, this.#total - this.#done) * perUnit;
   }

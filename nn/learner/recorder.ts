@@ -20,7 +20,7 @@ export interface EpochRow {
  *
  *     mean_n = beta * mean_(n-1) + (1 - beta) * value_n,   value = mean_n / (1 - beta^n)
  */
-export class SmoothMean {
+class SmoothMean {
   readonly #beta: number;
   #mean = 0;
   #count = 0;

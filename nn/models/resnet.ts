@@ -200,7 +200,7 @@ export class ResNet extends Module {
 }
 
 /** `count` blocks, of which the first changes the channels and has the stride. */
-export function residualStage(block: BlockClass, count: number, first: BlockOptions): Sequential {
+function residualStage(block: BlockClass, count: number, first: BlockOptions): Sequential {
   const { channels, device, generator } = first;
   const following = { inChannels: channels * block.expansion, channels, device, generator };
   return new Sequential(

@@ -24,8 +24,24 @@ struct Params {
   dilation_y: u32,
   dilation_x: u32,
   groups: u32,
-  splits: u32,    // weight gradient: parts of the sum
-  part_rows: u32, // weight gradient: rows of images in one part
+  // Weight gradient: the sum over the rows of all images is cut into `parts` of `part_rows`, summed up by another kernel.
+  parts: u32,
+  part_rows: u32,
+  // Input gradient: a dispatch makes the pixels of x in the rows phase_y, phase_y + stride_y, ... and columns likewise. Of
+  // the taps only tap_y, tap_y + tap_step_y, ... reach them; the first of these from the row `phase row + shift_y` of out, each
+  // next one from shift_step_y rows above.
+  phase_y: u32,
+  phase_x: u32,
+  phase_height: u32, // rows of the phase
+  phase_width: u32,
+  tap_y: u32, // kernel_height where no tap reaches
+  tap_x: u32,
+  tap_step_y: u32,
+  tap_step_x: u32,
+  shift_y: i32,
+  shift_x: i32,
+  shift_step_y: u32,
+  shift_step_x: u32,
 }
 
 // An image and a place in it.
@@ -65,4 +81,11 @@ fn input_x(ox: u32, kx: u32) -> i32 {
 // Below `size` and not negative: a negative i32 is a huge u32.
 fn inside(y: i32, size: u32) -> bool {
   return u32(y) < size;
+}
+
+// The number of a phase's pixel in x.
+fn phase_pixel(p: Pixel) -> u32 {
+  let y = params.phase_y + p.y * params.stride_y;
+  let x = params.phase_x + p.x * params.stride_x;
+  return (p.image * params.height + y) * params.width + x;
 }

@@ -75,15 +75,7 @@ fn main(
           columns[2] = vec4f(w[at.z]);
           columns[3] = vec4f(w[at.w]);
         }
-        // Two at a time: the compiler keeps more of the tile in registers.
-        let a0 = load(x0, c);
-        let a1 = load(x1, c);
-        multiply_by_columns(&acc, 0u, a0, columns);
-        multiply_by_columns(&acc, 1u, a1, columns);
-        let a2 = load(x2, c);
-        let a3 = load(x3, c);
-        multiply_by_columns(&acc, 2u, a2, columns);
-        multiply_by_columns(&acc, 3u, a3, columns);
+        multiply_by_columns(&acc, Rows(load(x0, c), load(x1, c), load(x2, c), load(x3, c)), columns);
         w_row += params.out_channels; // 4 rows of w
       }
     }

@@ -56,8 +56,9 @@ fn broadcast(
     let word = (axis - 1u) / 4u;
     let part = (axis - 1u) % 4u;
     let size = params.shape[word][part];
-    at += (rest % size) * vec2u(params.a_strides[word][part], params.b_strides[word][part]);
-    rest /= size;
+    let outer = rest / size;
+    at += (rest - outer * size) * vec2u(params.a_strides[word][part], params.b_strides[word][part]);
+    rest = outer;
   }
   out[i] = compute(a[at.x], b[at.y]);
 }

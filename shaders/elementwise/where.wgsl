@@ -36,13 +36,14 @@ fn main(
     let word = (axis - 1u) / 4u;
     let part = (axis - 1u) % 4u;
     let size = params.shape[word][part];
+    let outer = rest / size;
     let strides = vec3u(
       params.condition_strides[word][part],
       params.a_strides[word][part],
       params.b_strides[word][part],
     );
-    at += (rest % size) * strides;
-    rest /= size;
+    at += (rest - outer * size) * strides;
+    rest = outer;
   }
   if (condition[at.x] != 0u) { out[i] = a[at.y]; } else { out[i] = b[at.z]; }
 }

@@ -1,8 +1,8 @@
-// How a matrix of `rows` rows and `columns` vectors a row is shared out, so that each invocation works on one column and loads
-// what belongs to the column once; see engine/ops/column-slices.ts.
+// How a matrix of `rows` rows and `columns` vectors a row is shared out, so that each invocation works on one column
+// and loads what belongs to the column once; see engine/ops/column-slices.ts.
 //
-// A slice of a column is one invocation's work. The rows of `group` slices alternate, so that neighbouring invocations load
-// neighbouring memory even where rows are short; together they have `rows_per_group` consecutive rows.
+// A slice of a column is one invocation's work. The rows of `group` slices alternate, so that neighbouring invocations
+// load neighbouring memory even where rows are short; together they have `rows_per_group` consecutive rows.
 
 struct Slice {
   column: u32,

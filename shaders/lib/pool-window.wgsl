@@ -2,8 +2,8 @@
 //
 //   o * stride - padding + t * dilation      (0 <= t < kernel)
 //
-// and counts only where that is inside the input. The numbers are overrides, not uniforms, so that the compiler can unroll the
-// loops over a window: that makes pooling two to four times as fast on a software adapter.
+// and counts only where that is inside the input. The numbers are overrides, not uniforms, so that the compiler can
+// unroll the loops over a window: that makes pooling two to four times as fast on a software adapter.
 
 override KERNEL_H: u32 = 2u;
 override KERNEL_W: u32 = 2u;
@@ -32,8 +32,8 @@ fn first_tap(start: i32, dilation: u32) -> u32 {
   return (u32(max(-start, 0)) + dilation - 1u) / dilation;
 }
 
-// The latest window that begins at or before the position `padded` behind the first tap of window 0, and those before it:
-// window `back` windows earlier. `tap` is the window's tap at the position; it has none there unless `exists`.
+// The latest window that begins at or before the position `padded` behind the first tap of window 0, and those before
+// it: window `back` windows earlier. `tap` is the window's tap at the position; it has none there unless `exists`.
 struct Window {
   index: u32,
   tap: u32,

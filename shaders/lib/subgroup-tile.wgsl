@@ -43,45 +43,55 @@ fn by_rows(b: Columns, k: u32, q: u32) -> vec4f {
   );
 }
 
-// sum + a[0] b0 + a[1] b1 + a[2] b2 + a[3] b3. A product with a mat4x4f would do, but compilers do not contract it to fma.
-fn dot4(a: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f, sum: vec4f) -> vec4f {
-  return fma(vec4f(a.w), b3, fma(vec4f(a.z), b2, fma(vec4f(a.y), b1, fma(vec4f(a.x), b0, sum))));
+// The lane's 4 rows of a, each a vec4 over k.
+struct Rows { r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f }
+
+// acc[p, q] += a[p] b for one step of k.
+fn add_step(acc: ptr<function, Tile>, q: u32, a: vec4f, b: vec4f) {
+  (*acc)[q] = fma(vec4f(a.x), b, (*acc)[q]);
+  (*acc)[8u + q] = fma(vec4f(a.y), b, (*acc)[8u + q]);
+  (*acc)[16u + q] = fma(vec4f(a.z), b, (*acc)[16u + q]);
+  (*acc)[24u + q] = fma(vec4f(a.w), b, (*acc)[24u + q]);
 }
 
-fn by_columns_group(b: Columns, q: u32, a: vec4f, sum: vec4f) -> vec4f {
-  return dot4(a, by_columns(b, 0u, q), by_columns(b, 1u, q), by_columns(b, 2u, q), by_columns(b, 3u, q), sum);
+fn add_by_columns(acc: ptr<function, Tile>, q: u32, a: Rows, b: Columns) {
+  add_step(acc, q, vec4f(a.r0.x, a.r1.x, a.r2.x, a.r3.x), by_columns(b, 0u, q));
+  add_step(acc, q, vec4f(a.r0.y, a.r1.y, a.r2.y, a.r3.y), by_columns(b, 1u, q));
+  add_step(acc, q, vec4f(a.r0.z, a.r1.z, a.r2.z, a.r3.z), by_columns(b, 2u, q));
+  add_step(acc, q, vec4f(a.r0.w, a.r1.w, a.r2.w, a.r3.w), by_columns(b, 3u, q));
 }
 
-fn by_rows_group(b: Columns, q: u32, a: vec4f, sum: vec4f) -> vec4f {
-  return dot4(a, by_rows(b, 0u, q), by_rows(b, 1u, q), by_rows(b, 2u, q), by_rows(b, 3u, q), sum);
+fn add_by_rows(acc: ptr<function, Tile>, q: u32, a: Rows, b: Columns) {
+  add_step(acc, q, vec4f(a.r0.x, a.r1.x, a.r2.x, a.r3.x), by_rows(b, 0u, q));
+  add_step(acc, q, vec4f(a.r0.y, a.r1.y, a.r2.y, a.r3.y), by_rows(b, 1u, q));
+  add_step(acc, q, vec4f(a.r0.z, a.r1.z, a.r2.z, a.r3.z), by_rows(b, 2u, q));
+  add_step(acc, q, vec4f(a.r0.w, a.r1.w, a.r2.w, a.r3.w), by_rows(b, 3u, q));
 }
 
-// Adds the products of the lane's row p of a, a vec4 over k, with all of b, held by columns.
-fn multiply_by_columns(acc: ptr<function, Tile>, p: u32, a: vec4f, b: Columns) {
-  let at = 8u * p;
-  (*acc)[at] = by_columns_group(b, 0u, a, (*acc)[at]);
-  (*acc)[at + 1u] = by_columns_group(b, 1u, a, (*acc)[at + 1u]);
-  (*acc)[at + 2u] = by_columns_group(b, 2u, a, (*acc)[at + 2u]);
-  (*acc)[at + 3u] = by_columns_group(b, 3u, a, (*acc)[at + 3u]);
+// acc += a b for b held by columns.
+fn multiply_by_columns(acc: ptr<function, Tile>, a: Rows, b: Columns) {
+  add_by_columns(acc, 0u, a, b);
+  add_by_columns(acc, 1u, a, b);
+  add_by_columns(acc, 2u, a, b);
+  add_by_columns(acc, 3u, a, b);
   if (COLUMN_GROUPS > 4u) {
-    (*acc)[at + 4u] = by_columns_group(b, 4u, a, (*acc)[at + 4u]);
-    (*acc)[at + 5u] = by_columns_group(b, 5u, a, (*acc)[at + 5u]);
-    (*acc)[at + 6u] = by_columns_group(b, 6u, a, (*acc)[at + 6u]);
-    (*acc)[at + 7u] = by_columns_group(b, 7u, a, (*acc)[at + 7u]);
+    add_by_columns(acc, 4u, a, b);
+    add_by_columns(acc, 5u, a, b);
+    add_by_columns(acc, 6u, a, b);
+    add_by_columns(acc, 7u, a, b);
   }
 }
 
-// The same for b held by rows.
-fn multiply_by_rows(acc: ptr<function, Tile>, p: u32, a: vec4f, b: Columns) {
-  let at = 8u * p;
-  (*acc)[at] = by_rows_group(b, 0u, a, (*acc)[at]);
-  (*acc)[at + 1u] = by_rows_group(b, 1u, a, (*acc)[at + 1u]);
-  (*acc)[at + 2u] = by_rows_group(b, 2u, a, (*acc)[at + 2u]);
-  (*acc)[at + 3u] = by_rows_group(b, 3u, a, (*acc)[at + 3u]);
+// acc += a b for b held by rows.
+fn multiply_by_rows(acc: ptr<function, Tile>, a: Rows, b: Columns) {
+  add_by_rows(acc, 0u, a, b);
+  add_by_rows(acc, 1u, a, b);
+  add_by_rows(acc, 2u, a, b);
+  add_by_rows(acc, 3u, a, b);
   if (COLUMN_GROUPS > 4u) {
-    (*acc)[at + 4u] = by_rows_group(b, 4u, a, (*acc)[at + 4u]);
-    (*acc)[at + 5u] = by_rows_group(b, 5u, a, (*acc)[at + 5u]);
-    (*acc)[at + 6u] = by_rows_group(b, 6u, a, (*acc)[at + 6u]);
-    (*acc)[at + 7u] = by_rows_group(b, 7u, a, (*acc)[at + 7u]);
+    add_by_rows(acc, 4u, a, b);
+    add_by_rows(acc, 5u, a, b);
+    add_by_rows(acc, 6u, a, b);
+    add_by_rows(acc, 7u, a, b);
   }
 }

@@ -6,6 +6,7 @@
 // times, each of b m times, so it runs at the speed of the cache. The other variants differ only in who reads what.
 //
 // requires: lib/grid.wgsl
+// requires: matmul/params.wgsl
 
 alias T = f32; // storage; sums are f32
 
@@ -13,15 +14,6 @@ const WORKGROUP = 64u;
 
 override TRANSPOSE_A: bool = false; // a is stored [k, m]
 override TRANSPOSE_B: bool = false; // b is stored [n, k]
-
-struct Params {
-  m: u32,
-  n: u32,
-  k: u32,
-  a_batch: u32, // elements from one matrix to the next; 0 where all share one
-  b_batch: u32,
-  batch: u32,   // matrices of out
-}
 
 @group(0) @binding(0) var<storage, read> a: array<T>;        // [batch, m, k]
 @group(0) @binding(1) var<storage, read> b: array<T>;        // [batch, k, n]

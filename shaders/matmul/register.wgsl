@@ -8,6 +8,7 @@
 // subgroups of 8: there a vec4 costs as much to load as a single number, and workgroup memory no less.
 //
 // requires: lib/grid.wgsl
+// requires: matmul/params.wgsl
 
 alias T = f32; // storage; sums are f32
 alias V = vec4<T>;
@@ -18,14 +19,6 @@ const TILE = 32u; // OWN * SIDE
 
 override TRANSPOSE_A: bool = false; // a is stored [k, m]
 override TRANSPOSE_B: bool = false; // b is stored [n, k]
-
-struct Params {
-  m: u32,
-  n: u32,
-  k: u32,
-  a_batch: u32, // elements from one matrix to the next; 0 where all share one
-  b_batch: u32,
-}
 
 @group(0) @binding(0) var<storage, read> a: array<V>;        // [batch, m, k]
 @group(0) @binding(1) var<storage, read> b: array<V>;        // [batch, k, n]

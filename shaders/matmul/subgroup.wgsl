@@ -11,6 +11,7 @@ enable subgroups;
 // AVX register.
 //
 // requires: lib/grid.wgsl
+// requires: matmul/params.wgsl
 // requires: lib/subgroup-tile.wgsl
 
 alias T = f32; // storage; sums are f32
@@ -18,14 +19,6 @@ alias V = vec4<T>;
 
 override TRANSPOSE_A: bool = false; // a is stored [k, m]
 override TRANSPOSE_B: bool = false; // b is stored [n, k]
-
-struct Params {
-  m: u32,
-  n: u32,
-  k: u32,
-  a_batch: u32, // elements from one matrix to the next; 0 where all share one
-  b_batch: u32,
-}
 
 @group(0) @binding(0) var<storage, read> a: array<V>;        // [batch, m, k]
 @group(0) @binding(1) var<storage, read> b: array<V>;        // [batch, k, n]
@@ -45,14 +38,6 @@ fn a_places(first: u32, row: u32, lane: u32) -> vec4u {
   }
   let rows = row + lane + vec4u(0u, LANES, 2u * LANES, 3u * LANES);
   return first + min(rows, vec4u(params.m - 1u)) * (params.k / 4u);
-}
-
-fn multiply(acc: ptr<function, Tile>, p: u32, row: vec4f, columns: Columns) {
-  if (TRANSPOSE_B) {
-    multiply_by_rows(acc, p, row, columns);
-  } else {
-    multiply_by_columns(acc, p, row, columns);
-  }
 }
 
 // Where vector j of the lane is for the first 4 steps of k: see Columns.
@@ -98,10 +83,11 @@ fn main(
     }
     var rows = mat4x4f(vec4f(a[a_at.x]), vec4f(a[a_at.y]), vec4f(a[a_at.z]), vec4f(a[a_at.w]));
     if (TRANSPOSE_A) { rows = transpose(rows); }
-    multiply(&acc, 0u, rows[0], columns);
-    multiply(&acc, 1u, rows[1], columns);
-    multiply(&acc, 2u, rows[2], columns);
-    multiply(&acc, 3u, rows[3], columns);
+    if (TRANSPOSE_B) {
+      multiply_by_rows(&acc, Rows(rows[0], rows[1], rows[2], rows[3]), columns);
+    } else {
+      multiply_by_columns(&acc, Rows(rows[0], rows[1], rows[2], rows[3]), columns);
+    }
     a_at += a_step;
     b_at += b_step;
   }

@@ -9,6 +9,7 @@
 // Source: the blocking of Volkov and Demmel, Benchmarking GPUs to tune dense linear algebra (2008).
 //
 // requires: lib/grid.wgsl
+// requires: matmul/params.wgsl
 
 alias T = f32; // storage; sums are f32
 
@@ -21,14 +22,6 @@ const WORDS = 1040u; // STEP * PITCH
 
 override TRANSPOSE_A: bool = false; // a is stored [k, m]
 override TRANSPOSE_B: bool = false; // b is stored [n, k]
-
-struct Params {
-  m: u32,
-  n: u32,
-  k: u32,
-  a_batch: u32, // elements from one matrix to the next; 0 where all share one
-  b_batch: u32,
-}
 
 @group(0) @binding(0) var<storage, read> a: array<T>;        // [batch, m, k]
 @group(0) @binding(1) var<storage, read> b: array<T>;        // [batch, k, n]

@@ -44,8 +44,9 @@ fn main(
     let word = (axis - 1u) / 4u;
     let part = (axis - 1u) % 4u;
     let size = params.shape[word][part];
-    at += (rest % size) * vec2u(params.x_strides[word][part], params.index_strides[word][part]);
-    rest /= size;
+    let outer = rest / size;
+    at += (rest - outer * size) * vec2u(params.x_strides[word][part], params.index_strides[word][part]);
+    rest = outer;
   }
   let index = indices[at.y];
   if (index < params.axis_size) {

@@ -50,14 +50,15 @@ fn main(
     let word = (k - 1u) / 4u;
     let part = (k - 1u) % 4u;
     let size = params.shape[word][part];
-    let index = rest % size;
+    let outer = rest / size;
+    let index = rest - outer * size;
     if (k - 1u == params.axis) {
       place = index;
     } else {
       inside = inside && index < params.source_shape[word][part];
       at += index * vec2u(params.source_strides[word][part], params.index_strides[word][part]);
     }
-    rest /= size;
+    rest = outer;
   }
   var sum = A(x[i]);
   for (var k = 0u; k < select(0u, params.count, inside); k++) {

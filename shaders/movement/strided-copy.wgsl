@@ -13,9 +13,11 @@ alias T = u32;
 
 const WORKGROUP = 64u;
 
+// Axes, at least 1. Known when the pipeline is compiled, so that the loop over them is unrolled.
+override RANK: u32 = 1u;
+
 struct Params {
   size: u32,       // units to move
-  rank: u32,       // axes, at least 1
   x_offset: u32,   // in units, as all below
   out_offset: u32,
   shape: array<vec4<u32>, 2>,
@@ -37,12 +39,13 @@ fn main(
   if (i >= params.size) { return; }
   var rest = i;
   var at = vec2i(vec2u(params.x_offset, params.out_offset));
-  for (var axis = params.rank; axis > 1u; axis--) {
+  for (var axis = RANK; axis > 1u; axis--) {
     let word = (axis - 1u) / 4u;
     let part = (axis - 1u) % 4u;
     let size = params.shape[word][part];
-    at += i32(rest % size) * vec2i(params.x_strides[word][part], params.out_strides[word][part]);
-    rest /= size;
+    let outer = rest / size;
+    at += i32(rest - outer * size) * vec2i(params.x_strides[word][part], params.out_strides[word][part]);
+    rest = outer;
   }
   at += i32(rest) * vec2i(params.x_strides[0].x, params.out_strides[0].x);
   out[at.y] = x[at.x];

@@ -10,9 +10,9 @@
 //   combine          the slices of a channel: dweight, dbias, and what dx needs of them
 //   input            dx
 //
-// relu let y through where y > 0. Without a residual that is computed again from x, which has to be read anyway, rather than
-// read from y. The moments are those of batch-norm.wgsl; the rows are shared out as there.
-// Cost: sums reads x and dy; sums_and_mask also reads y and writes g; input reads x and dy (or g) and writes dx.
+// relu let y through where y > 0. Without a residual that is computed again from x, which has to be read anyway, rather
+// than read from y. The moments are those of batch-norm.wgsl; the rows are shared out as there. Cost: sums reads x and
+// dy; sums_and_mask also reads y and writes g; input reads x and dy (or g) and writes dx.
 //
 // requires: lib/grid.wgsl, lib/column-slices.wgsl
 
@@ -42,7 +42,8 @@ struct Params {
 @group(0) @binding(6) var<storage, read> partials: array<V>;
 @group(0) @binding(7) var<storage, read_write> dweight: array<V>;      // [columns]
 @group(0) @binding(8) var<storage, read_write> dbias: array<V>;        // [columns]
-@group(0) @binding(9) var<storage, read_write> slopes_out: array<V>;   // [2, columns]: dx = s * weight * g + slopes[0] * h + slopes[1]
+// [2, columns]: dx = s * weight * g + slopes[0] * h + slopes[1]
+@group(0) @binding(9) var<storage, read_write> slopes_out: array<V>;
 @group(0) @binding(10) var<storage, read> slopes: array<V>;
 @group(0) @binding(11) var<storage, read_write> dx: array<S>; // [rows, columns]
 @group(0) @binding(12) var<uniform> params: Params;

@@ -2,23 +2,23 @@
 //
 //   y[r, c] = act((x[r, c] - mean[c]) / sqrt(variance[c] + eps) * weight[c] + bias[c] + residual[r, c])
 //
-// x is [rows, channels]: all axes but the last are rows. act is the identity or relu; the residual may be missing. The same
-// kernel does all of it, because memory traffic is what limits.
+// x is [rows, channels]: all axes but the last are rows. act is the identity or relu; the residual may be missing. The
+// same kernel does all of it, because memory traffic is what limits.
 //
-//   statistics  each slice of a column of x: mean and sum of squared distances from it, in one pass, shifted by the first
-//               value of the slice, so that a mean far from 0 costs no digits
-//   combine     the slices of a channel: Chan's formula, by a tree; the moments of the batch and the running statistics,
-//                 running = (1 - momentum) * running + momentum * batch, with variance * n / (n - 1)
-//   running     the moments from running statistics
-//   normalize   y
+//   statistics     each slice of a column of x: mean and sum of squared distances from it, in one pass, shifted by the
+//                  first value of the slice, so that a mean far from 0 costs no digits
+//   combine        the slices of a channel, by Chan's formula: the moments of the batch, and the running statistics,
+//                    running = (1 - momentum) * running + momentum * batch, with variance * n / (n - 1)
+//   running        the moments from running statistics
+//   normalize_rows y
 //
-// The moments of a channel are five vectors: pivot and offset, whose sum is the mean (the pivot is a value near it, so x - pivot
-// loses no digits and the offset is small); 1 / sqrt(variance + eps); that times weight; bias.
+// The moments of a channel are five vectors: pivot and offset, whose sum is the mean (the pivot is a value near it, so
+// x - pivot loses no digits and the offset is small); 1 / sqrt(variance + eps); that times weight; bias.
 //
-// One invocation of statistics and normalize makes a slice of 4 channels (or 1, where their number is no multiple of 4: then
-// the aliases become scalars); a team of TEAM invocations of combine makes 4 channels (or 1).
-// Cost: statistics reads x, normalize reads x and residual and writes y. About 3 flops an element each.
-// Source: Ioffe and Szegedy, arXiv 1502.03167; Chan, Golub and LeVeque, Algorithms for computing the sample variance (1983).
+// One invocation of statistics and normalize_rows makes a slice of 4 channels (or 1, where their number is no multiple
+// of 4: then the aliases become scalars); a team of TEAM invocations of combine makes 4 channels (or 1). Cost:
+// statistics reads x, normalize_rows reads x and residual and writes y. About 3 flops an element each. Source: Ioffe
+// and Szegedy, arXiv 1502.03167; Chan, Golub and LeVeque, Algorithms for computing the sample variance (1983).
 //
 // requires: lib/grid.wgsl, lib/column-slices.wgsl
 

@@ -1,15 +1,15 @@
 // The mean of each window of an image.
 //
-//   forward:   out[n, o, p, c] = 1 / divisor(o, p) * sum over the taps (r, s) inside the image of
-//                x[n, o * stride_h - padding_h + r, p * stride_w - padding_w + s, c]
-//   gradient:  dx[n, i, j, c] = sum of dy[n, o, p, c] / divisor(o, p) over the windows that contain (i, j)
+//   forward   out[n, o, p, c] = 1 / divisor(o, p) * sum over the taps (r, s) inside the image of
+//               x[n, o * stride_h - padding_h + r, p * stride_w - padding_w + s, c]
+//   gradient  dx[n, i, j, c] = sum of dy[n, o, p, c] / divisor(o, p) over the windows that contain (i, j)
 //
-// The divisor is a fixed number, or counts the elements of the window: those inside the image, or also those in the padding, but
-// never those beyond it that ceil mode adds. Source: PyTorch's documentation of AvgPool2d.
+// The divisor is a fixed number, or counts the elements of the window: those inside the image, or also those in the
+// padding, but never those beyond it that ceil mode adds. Source: PyTorch's documentation of AvgPool2d.
 //
-// One invocation makes one pixel of the result for 4 channels (or 1, where the number of channels is no multiple of 4: then
-// both aliases become scalars). The gradient gathers, so no two invocations write to one place.
-// Cost: x is read kernel / stride times in each direction, mostly from the cache; one flop an element.
+// One invocation makes one pixel of the result for 4 channels (or 1, where the number of channels is no multiple of 4:
+// then both aliases become scalars). The gradient gathers, so no two invocations write to one place. Cost: x is read
+// kernel / stride times in each direction, mostly from the cache; one flop an element.
 //
 // requires: lib/grid.wgsl, lib/pool-window.wgsl
 

@@ -1,18 +1,18 @@
 // The maximum of each window of an image, and which element it was.
 //
-//   forward:             out[n, o, p, c] = max over the taps (r, s) inside the image of
-//                          x[n, o * stride_h - padding_h + r * dilation_h, p * stride_w - padding_w + s * dilation_w, c]
-//   forward_with_taps:   the same, and taps[n, o, p / PACK, c] holds r * kernel_w + s of the maximum, PACK of them in a word
-//   flat_indices:        indices[n, o, p, c] = row * width + column of the maximum; -1 where a window has no element
-//   gradient:            dx[n, i, j, c] = sum of dy[n, o, p, c] over the windows whose maximum is x[n, i, j, c]
+//   forward            out[n, o, p, c] = max over the taps (r, s) inside the image of
+//                        x[n, o * stride_h - padding_h + r * dilation_h, p * stride_w - padding_w + s * dilation_w, c]
+//   forward_with_taps  the same, and taps[n, o, p / PACK, c] holds r * kernel_w + s of the maximum, PACK in a word
+//   flat_indices       indices[n, o, p, c] = row * width + column of the maximum; -1 where a window has no element
+//   gradient           dx[n, i, j, c] = sum of dy[n, o, p, c] over the windows whose maximum is x[n, i, j, c]
 //
-// Of equal elements the first in row-major order is the maximum, and NaN is larger than everything, as in PyTorch. Elements
-// outside the image do not take part. The gradient gathers, so no two invocations write to one place.
+// Of equal elements the first in row-major order is the maximum, and NaN is larger than everything, as in PyTorch.
+// Elements outside the image do not take part. The gradient gathers, so no two invocations write to one place.
 //
-// One invocation of the forward passes makes PACK neighbours of a row of out, for 4 channels (or 1, where the number of channels
-// is no multiple of 4: then the four aliases become scalars); one of the gradient makes one pixel of dx for as many channels.
-// Cost: x is read kernel / stride times in each direction, mostly from the cache; out is written, and 1 byte a tap. The
-// gradient reads, for each window over a pixel, a word of taps and dy.
+// One invocation of the forward passes makes PACK neighbours of a row of out, for 4 channels (or 1, where the number of
+// channels is no multiple of 4: then the four aliases become scalars); one of the gradient makes one pixel of dx for as
+// many channels. Cost: x is read kernel / stride times in each direction, mostly from the cache; out is written, and 1
+// byte a tap. The gradient reads, for each window over a pixel, a word of taps and dy.
 //
 // requires: lib/grid.wgsl, lib/pool-window.wgsl
 
@@ -187,8 +187,10 @@ fn gradient(
     for (var b = 0u; b < WINDOWS_W; b++) {
       let column = window_over(j, b, KERNEL_W, STRIDE_W, DILATION_W, params.out_width);
       let exists = row.exists && column.exists;
-      let word = taps[select(0u, (out_line * blocks_of_row() + column.index / PACK) * params.columns, exists) + channel];
-      let slope = V(dy[select(0u, (out_line * params.out_width + column.index) * params.columns, exists) + channel]);
+      let block = select(0u, out_line * blocks_of_row() + column.index / PACK, exists);
+      let out_pixel = select(0u, out_line * params.out_width + column.index, exists);
+      let word = taps[block * params.columns + channel];
+      let slope = V(dy[out_pixel * params.columns + channel]);
       let won = (unpack(word, column.index) == U(row.tap * KERNEL_W + column.tap)) & B(exists);
       total += select(V(0.0), slope, won);
     }

@@ -27,6 +27,15 @@ async function labelsOf(loader: DataLoader, epoch: number): Promise<number[][]> 
 }
 
 describe("DataLoader", () => {
+  it("gives one batch that outlives the iteration", async () => {
+    const loader = new DataLoader({ dataset: counting(8), batchSize: 3, shuffle: true, seed: 1 });
+    const batch = loader.oneBatch();
+    const [firstLabels] = await labelsOf(loader, 0);
+    expect([...(await batch.y.data())]).toEqual(firstLabels);
+    expect(batch.size).toBe(3);
+    expect(() => new DataLoader({ dataset: counting(0) }).oneBatch()).toThrow(/there is no batch/);
+  });
+
   it("gives images as f32 and labels as i32", async () => {
     const transform = normalize({ mean: [0.5], std: [0.5] });
     const loader = new DataLoader({ dataset: counting(3), batchSize: 2, transform });

@@ -74,7 +74,7 @@ describe("verdicts", () => {
 
 describe("smoothLosses", () => {
   it("is the mean of the neighbours on both sides", () => {
-    expect(smoothLosses([1, 2, 6, 4], 1)).toEqual([1, 3, 4, 4]);
+    expect(smoothLosses([1, 2, 6, 4], 1)).toEqual([1, 3, 4, 5]);
     expect(smoothLosses([1, NaN, 3], 1)).toEqual([1, 2, 3]);
   });
 

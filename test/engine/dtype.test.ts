@@ -115,6 +115,8 @@ describe("a device without half floats", () => {
     expect(device().has("shader-f16")).toBe(false);
     expect(() =>
       tensor([1], { dtype: "f16", device: device() }),
-    ).toThrowErrorMatchingInlineSnapshot(`[DTypeError: tensor: this adapter has no f16: the feature shader-f16 is missing. Use f32]`);
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[DTypeError: tensor: this adapter has no f16: the feature shader-f16 is missing. Use f32]`,
+    );
   });
 });

@@ -34,6 +34,7 @@ describe("gradients at kinks", () => {
     ["clamp", (x: Tensor) => clamp(x, -1, 1), [-1, 1, -1.5, 1.5, 0], [1, 1, 0, 0, 1]],
     ["sign", sign, [0, 3], [0, 0]],
     ["pow to 2", (x: Tensor) => pow(x, 2), [0, -3], [0, -6]],
+    ["pow to 0", (x: Tensor) => pow(x, 0), [0, -3], [0, 0]],
     ["pow to 1", (x: Tensor) => pow(x, 1), [0, -3], [1, 1]],
   ] as const)("%s", async (_name, f, at, expected) => {
     expect(await gradientAt(f, [...at])).toEqual(

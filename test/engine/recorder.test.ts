@@ -144,16 +144,35 @@ describe("kernels", () => {
   const [x, out] = [() => tensor([1, 2]), () => tensor([0])];
 
   test.each([
-    ["a missing binding", () => kernel({ x: x() }, { size: 1 })],
-    ["a missing parameter", () => kernel({ x: x(), out: out() }, {})],
-    ["an unknown parameter", () => kernel({ x: x(), out: out() }, { size: 1, count: 2 })],
+    [
+      "a missing binding",
+      () => {
+        kernel({ x: x() }, { size: 1 });
+      },
+    ],
+    [
+      "a missing parameter",
+      () => {
+        kernel({ x: x(), out: out() }, {});
+      },
+    ],
+    [
+      "an unknown parameter",
+      () => {
+        kernel({ x: x(), out: out() }, { size: 1, count: 2 });
+      },
+    ],
     [
       "an unknown constant",
-      () => kernel({ x: x(), out: out() }, { size: 1 }, { overrides: { OP: "ADD" } }),
+      () => {
+        kernel({ x: x(), out: out() }, { size: 1 }, { overrides: { OP: "ADD" } });
+      },
     ],
     [
       "an unknown type alias",
-      () => kernel({ x: x(), out: out() }, { size: 1 }, { types: { T: "i32" } }),
+      () => {
+        kernel({ x: x(), out: out() }, { size: 1 }, { types: { T: "i32" } });
+      },
     ],
     [
       "an output that is also an input",
@@ -164,37 +183,46 @@ describe("kernels", () => {
     ],
     [
       "a grid that is too large",
-      () =>
+      () => {
         defineKernel({ name: "wide", source: valid, grid: () => [70_000, 1, 1] })(
           { x: x(), out: out() },
           { size: 1 },
-        ),
+        );
+      },
     ],
     [
       "a grid that is no number",
-      () =>
+      () => {
         defineKernel({ name: "nan", source: valid, grid: () => [NaN, 1, 1] })(
           { x: x(), out: out() },
           { size: 1 },
-        ),
+        );
+      },
     ],
     [
       "a binding that the shader lacks",
-      () =>
+      () => {
         defineKernel({ name: "lost", source: valid, bindings: ["y"], grid: () => [1, 1, 1] })({
           y: x(),
-        }),
+        });
+      },
     ],
     [
       "Params that cannot be laid out",
-      () =>
+      () => {
         defineKernel({
           name: "odd",
           source: source("struct Params { m: mat2x2f }"),
           grid: () => [1, 1, 1],
-        })({ x: x() }),
+        })({ x: x() });
+      },
     ],
-    ["no tensors", () => kernel({})],
+    [
+      "no tensors",
+      () => {
+        kernel({});
+      },
+    ],
   ])("refuse %s", (_what, run) => {
     expect(run).toThrowErrorMatchingSnapshot();
   });

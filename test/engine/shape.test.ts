@@ -8,6 +8,7 @@ import {
   checkShape,
   formatShape,
   maxRank,
+  mergeAxes,
   normalizeAxes,
   normalizeAxis,
   shapesEqual,
@@ -61,6 +62,44 @@ describe("strides", () => {
 
   test("a scalar has one element and no strides", () => {
     expect([sizeOf([]), stridesOf([]), formatShape([])]).toEqual([1, [], "[]"]);
+  });
+});
+
+describe("merged axes", () => {
+  test("are walked through the same places in the same order", () => {
+    const size = fc.integer({ min: 1, max: 3 });
+    const stride = fc.integer({ min: -3, max: 3 });
+    const walk = fc.array(fc.tuple(size, stride, fc.boolean()), { maxLength: 5 });
+    holds(walk, (axes) => {
+      const sizes = axes.map(([length]) => length);
+      // Often the strides of a contiguous or broadcast tensor, where there is something to merge.
+      const first = stridesOf(sizes).map((own, axis) => (axes[axis]?.[2] === true ? own : 0));
+      const second = axes.map(([, any], axis) =>
+        axes[0]?.[2] === true ? any : (stridesOf(sizes)[axis] ?? 0),
+      );
+      const { shape: merged, strides } = mergeAxes(sizes, [first, second]);
+      expect(merged).not.toContain(1);
+      for (const [before, after] of [
+        [first, strides[0]],
+        [second, strides[1]],
+      ] as const) {
+        const places = [...indicesOf(sizes)].map((index) => offsetOf(index, before));
+        expect([...indicesOf(merged)].map((index) => offsetOf(index, after ?? []))).toEqual(places);
+      }
+    });
+  });
+
+  test("are one axis where all is contiguous or all is repeated", () => {
+    expect(
+      mergeAxes([2, 1, 3, 4], [
+        [12, 12, 4, 1],
+        [0, 0, 0, 0],
+      ] as const),
+    ).toEqual({
+      shape: [24],
+      strides: [[1], [0]],
+    });
+    expect(mergeAxes([1, 1], [[1, 1]] as const)).toEqual({ shape: [], strides: [[]] });
   });
 });
 

@@ -19,20 +19,22 @@ import {
   BatchNorm1d,
   BatchNorm2d,
   Conv2d,
-  Elu,
+  ConvTranspose2d,
+  ELU,
   exportStateDict,
   Flatten,
-  Gelu,
+  GELU,
   GlobalAveragePool,
   GlobalMaxPool,
   Identity,
-  LeakyRelu,
+  LayerNorm,
+  LeakyReLU,
   Linear,
   MaxPool2d,
-  Relu,
+  ReLU,
   Sequential,
   Sigmoid,
-  Silu,
+  SiLU,
   Softmax,
   Tanh,
   type Module,
@@ -69,13 +71,13 @@ describe("activations", () => {
     return (2 / Math.sqrt(Math.PI)) * total;
   };
   const table: readonly [string, Module, (x: number) => number][] = [
-    ["Relu", new Relu(), (x) => Math.max(x, 0)],
-    ["LeakyRelu", new LeakyRelu(), (x) => (x > 0 ? x : 0.01 * x)],
-    ["LeakyRelu 0.2", new LeakyRelu({ negativeSlope: 0.2 }), (x) => (x > 0 ? x : 0.2 * x)],
-    ["Elu", new Elu(), (x) => (x > 0 ? x : Math.expm1(x))],
-    ["Elu 2", new Elu({ alpha: 2 }), (x) => (x > 0 ? x : 2 * Math.expm1(x))],
-    ["Gelu", new Gelu(), (x) => (x / 2) * (1 + erf(x / Math.SQRT2))],
-    ["Silu", new Silu(), (x) => x / (1 + Math.exp(-x))],
+    ["ReLU", new ReLU(), (x) => Math.max(x, 0)],
+    ["LeakyReLU", new LeakyReLU(), (x) => (x > 0 ? x : 0.01 * x)],
+    ["LeakyReLU 0.2", new LeakyReLU({ negativeSlope: 0.2 }), (x) => (x > 0 ? x : 0.2 * x)],
+    ["ELU", new ELU(), (x) => (x > 0 ? x : Math.expm1(x))],
+    ["ELU 2", new ELU({ alpha: 2 }), (x) => (x > 0 ? x : 2 * Math.expm1(x))],
+    ["GELU", new GELU(), (x) => (x / 2) * (1 + erf(x / Math.SQRT2))],
+    ["SiLU", new SiLU(), (x) => x / (1 + Math.exp(-x))],
     ["Sigmoid", new Sigmoid(), (x) => 1 / (1 + Math.exp(-x))],
     ["Tanh", new Tanh(), Math.tanh],
     ["Identity", new Identity(), (x) => x],
@@ -109,17 +111,17 @@ describe("activations", () => {
 
   test("print their options", () => {
     const layers = [
-      new Relu(),
-      new LeakyRelu(),
-      new Elu({ alpha: 2 }),
+      new ReLU(),
+      new LeakyReLU(),
+      new ELU({ alpha: 2 }),
       new Softmax({ axis: 1 }),
       new Flatten(),
     ];
     expect(layers.map(String)).toMatchInlineSnapshot(`
       [
-        "Relu()",
-        "LeakyRelu(negativeSlope=0.01)",
-        "Elu(alpha=2)",
+        "ReLU()",
+        "LeakyReLU(negativeSlope=0.01)",
+        "ELU(alpha=2)",
         "Softmax(axis=1)",
         "Flatten(startAxis=1, endAxis=-1)",
       ]
@@ -214,12 +216,12 @@ describe("Linear", () => {
 
   test("wrong calls", () => {
     expect(() => new Linear({ inFeatures: 0, outFeatures: 3 })).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: Linear: inFeatures is not a whole number >= 1: 0. Pass the number of channels or features]`,
+      `[ArgumentError: Linear: inFeatures is not a whole number >= 1: 0. Pass a whole number]`,
     );
     expect(
       () => new Linear({ inFeatures: 3, outFeatures: 2.5 }),
     ).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: Linear: outFeatures is not a whole number >= 1: 2.5. Pass the number of channels or features]`,
+      `[ArgumentError: Linear: outFeatures is not a whole number >= 1: 2.5. Pass a whole number]`,
     );
     const layer = new Linear({ inFeatures: 784, outFeatures: 10 });
     expect(() => layer.forward(zeros([2, 28, 28, 1]))).toThrowErrorMatchingInlineSnapshot(
@@ -236,6 +238,8 @@ describe("Conv2d", () => {
     [{ kernelSize: 3 }, [2, 6, 7, 8], [8, 4, 3, 3]],
     [{ kernelSize: [3, 1] as const, stride: 2, padding: 1 }, [2, 4, 6, 8], [8, 4, 3, 1]],
     [{ kernelSize: 3, padding: "same" as const, dilation: 2 }, [2, 8, 9, 8], [8, 4, 3, 3]],
+    [{ kernelSize: 3, padding: "same" as const, stride: 2 }, [2, 4, 5, 8], [8, 4, 3, 3]],
+    [{ kernelSize: 2, padding: [1, 0, 0, 1] as const }, [2, 8, 9, 8], [8, 4, 2, 2]],
     [{ kernelSize: 1, groups: 4 }, [2, 8, 9, 8], [8, 1, 1, 1]],
     [
       { kernelSize: 5, stride: [1, 2] as const, padding: [2, 0] as const, groups: 2 },
@@ -294,8 +298,8 @@ describe("Conv2d", () => {
     ];
     expect(layers.map(String)).toMatchInlineSnapshot(`
       [
-        "Conv2d(inChannels=4, outChannels=8, kernelSize=[3, 3], stride=1)",
-        "Conv2d(inChannels=4, outChannels=8, kernelSize=[3, 3], stride=2, padding=[1, 2], dilation=2, groups=4, bias=false)",
+        "Conv2d(inChannels=4, outChannels=8, kernelSize=3, stride=1)",
+        "Conv2d(inChannels=4, outChannels=8, kernelSize=3, stride=2, padding=[1, 2], dilation=2, groups=4, bias=false)",
       ]
     `);
   });
@@ -303,7 +307,7 @@ describe("Conv2d", () => {
   test("wrong calls", () => {
     const good = { inChannels: 4, outChannels: 8, kernelSize: 3 };
     expect(() => new Conv2d({ ...good, inChannels: 0 })).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: Conv2d: inChannels is not a whole number >= 1: 0. Pass the number of channels or features]`,
+      `[ArgumentError: Conv2d: inChannels is not a whole number >= 1: 0. Pass a whole number]`,
     );
     expect(() => new Conv2d({ ...good, kernelSize: [3, 0] })).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: Conv2d: kernelSize is not a whole number >= 1, nor two: [3, 0]. Pass one number, or [height, width]]`,
@@ -314,6 +318,11 @@ describe("Conv2d", () => {
     expect(() => new Conv2d({ ...good, padding: -1 })).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: Conv2d: padding is not a whole number >= 0, nor two: -1. Pass one number, or [height, width]]`,
     );
+    expect(
+      () => new Conv2d({ ...good, padding: [0, 1, 2, 0.5] }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: Conv2d: padding is not made of whole numbers >= 0: [0, 1, 2, 0.5]. Pass one number, [height, width], or [top, bottom, left, right]]`,
+    );
     expect(() => new Conv2d({ ...good, groups: 3 })).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: Conv2d: groups does not divide the channels: 3 for 4 in and 8 out. Use a common divisor; groups = inChannels is a depthwise convolution]`,
     );
@@ -321,6 +330,63 @@ describe("Conv2d", () => {
     // The messages are the op's, and pinned there.
     expect(() => layer.forward(zeros([2, 8, 8, 3]))).toThrow(ShapeError);
     expect(() => layer.forward(zeros([2, 2, 2, 4]))).toThrow(WgradError);
+  });
+});
+
+describe("ConvTranspose2d", () => {
+  const options = { inChannels: 6, outChannels: 4, kernelSize: 3, stride: 2, padding: 1 };
+
+  test("keys and shapes are PyTorch's, its result that of the formula", async () => {
+    const layer = new ConvTranspose2d({ ...options, outputPadding: 1, groups: 2 });
+    expect(await torchShapes(layer)).toEqual({ weight: [6, 2, 3, 3], bias: [4] });
+    expect(layer.forward(zeros([2, 5, 6, 6])).shape).toEqual([2, 10, 12, 4]);
+    expect(new ConvTranspose2d(options).forward(zeros([2, 5, 6, 6])).shape).toEqual([2, 9, 11, 4]);
+  });
+
+  test("is the input gradient of a convolution with the same weight", async () => {
+    const conv = new Conv2d({ ...options, inChannels: 4, outChannels: 6, bias: false });
+    const transposed = new ConvTranspose2d({ ...options, bias: false });
+    transposed.loadStateDict(conv.stateDict());
+    const x = tensor(new Float32Array(9 * 11 * 4), { shape: [1, 9, 11, 4], requiresGrad: true });
+    const dy = randomNormal([1, 5, 6, 6]);
+    backward(conv.forward(x), { gradient: dy });
+    const dx = (await x.grad?.data()) ?? [];
+    expectClose(await transposed.forward(dy).data(), dx, 1e-5, "out");
+  });
+
+  test("a single pixel spreads the kernel and the bias", async () => {
+    const layer = new ConvTranspose2d({ inChannels: 1, outChannels: 1, kernelSize: 2 });
+    layer.weight.write([1, 2, 3, 4]);
+    layer.bias?.write([10]);
+    expect([...(await layer.forward(tensor([[[[2]]]])).data())]).toEqual([12, 14, 16, 18]);
+  });
+
+  test("initial values as PyTorch's, whose fan in is that of the result's channels", async () => {
+    const layer = new ConvTranspose2d({ ...options, inChannels: 64, outChannels: 16 });
+    const bound = 1 / Math.sqrt(9 * 16);
+    const largest = Math.max(...Array.from(await layer.weight.data(), Math.abs));
+    expect(largest).toBeLessThanOrEqual(bound);
+    expect(largest).toBeGreaterThan(0.99 * bound);
+  });
+
+  test("prints its options; multiply-adds", () => {
+    const layer = new ConvTranspose2d({ ...options, outputPadding: [1, 0] });
+    expect(String(layer)).toMatchInlineSnapshot(
+      `"ConvTranspose2d(inChannels=6, outChannels=4, kernelSize=3, stride=2, padding=1, outputPadding=[1, 0])"`,
+    );
+    expect(layer.multiplyAdds([2, 5, 6, 6])).toBe(2 * 5 * 6 * 6 * 4 * 9);
+  });
+
+  test("wrong calls", () => {
+    expect(() => new ConvTranspose2d({ ...options, groups: 4 })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: ConvTranspose2d: groups does not divide the channels: 4 for 6 in and 4 out. Use a common divisor; groups = inChannels is a depthwise convolution]`,
+    );
+    expect(
+      () => new ConvTranspose2d({ ...options, outputPadding: -1 }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: ConvTranspose2d: outputPadding is not a whole number >= 0, nor two: -1. Pass one number, or [height, width]]`,
+    );
+    expect(() => new ConvTranspose2d(options).forward(zeros([1, 4, 4, 4]))).toThrow(ShapeError);
   });
 });
 
@@ -434,7 +500,7 @@ describe("BatchNorm", () => {
 
   test("wrong calls", () => {
     expect(() => new BatchNorm2d({ numFeatures: -1 })).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: BatchNorm2d: numFeatures is not a whole number >= 1: -1. Pass the number of channels or features]`,
+      `[ArgumentError: BatchNorm2d: numFeatures is not a whole number >= 1: -1. Pass a whole number]`,
     );
     const two = new BatchNorm2d({ numFeatures: 3 });
     expect(() => two.forward(zeros([2, 3]))).toThrowErrorMatchingInlineSnapshot(
@@ -453,12 +519,53 @@ describe("BatchNorm", () => {
   });
 });
 
+describe("LayerNorm", () => {
+  test("normalizes each row, with a weight and a bias for each element", async () => {
+    const layer = new LayerNorm({ normalizedShape: 3 });
+    layer.weight?.write([1, 2, 1]);
+    layer.bias?.write([0, 0, 5]);
+    const x = tensor([
+      [1, 2, 3],
+      [0, 0, 6],
+    ]);
+    const [a, b] = [1 / Math.sqrt(2 / 3 + 1e-5), 1 / Math.sqrt(8 + 1e-5)];
+    const expected = [-a, 0, a + 5, -2 * b, -4 * b, 4 * b + 5];
+    expectClose(await layer.forward(x).data(), expected, 1e-5, "rows");
+  });
+
+  test("over several axes; keys, shapes and options", async () => {
+    const layer = new LayerNorm({ normalizedShape: [2, 3] });
+    expect(await torchShapes(layer)).toEqual({ weight: [2, 3], bias: [2, 3] });
+    const out = await layer.forward(counted([4, 2, 3])).data();
+    const [a = NaN, b = NaN, c = NaN, d = NaN, e = NaN, f = NaN] = out;
+    expect(a + b + c + d + e + f).toBeCloseTo(0, 4);
+    const plain = new LayerNorm({ normalizedShape: 3, affine: false });
+    expect(plain.stateDict().size).toBe(0);
+    expect(plain.forward(counted([2, 3])).shape).toEqual([2, 3]);
+    const layers = [layer, plain, new LayerNorm({ normalizedShape: 3, bias: false, eps: 0.1 })];
+    expect(layers.map(String)).toMatchInlineSnapshot(`
+      [
+        "LayerNorm(normalizedShape=[2, 3], eps=0.00001)",
+        "LayerNorm(normalizedShape=[3], eps=0.00001, affine=false)",
+        "LayerNorm(normalizedShape=[3], eps=0.1, bias=false)",
+      ]
+    `);
+  });
+
+  test("wrong calls", () => {
+    expect(() => new LayerNorm({ normalizedShape: [3, 0] })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: LayerNorm: normalizedShape is not a whole number >= 1: 0. Pass a whole number]`,
+    );
+    expect(() => new LayerNorm({ normalizedShape: 3 }).forward(zeros([2, 4]))).toThrow(ShapeError);
+  });
+});
+
 describe("Sequential", () => {
   test("keys are positions", () => {
     const model = new Sequential(
       new Conv2d({ inChannels: 1, outChannels: 2, kernelSize: 3, bias: false }),
       new BatchNorm2d({ numFeatures: 2 }),
-      new Relu(),
+      new ReLU(),
       new Sequential(new Flatten(), new Linear({ inFeatures: 8, outFeatures: 3 })),
     );
     expect([...model.namedParameters().keys()]).toEqual([
@@ -471,9 +578,9 @@ describe("Sequential", () => {
     expect(model.forward(zeros([2, 4, 4, 1])).shape).toEqual([2, 3]);
     expect(model.toString()).toMatchInlineSnapshot(`
       "Sequential(
-        (0): Conv2d(inChannels=1, outChannels=2, kernelSize=[3, 3], stride=1, bias=false)
+        (0): Conv2d(inChannels=1, outChannels=2, kernelSize=3, stride=1, bias=false)
         (1): BatchNorm2d(numFeatures=2, eps=0.00001, momentum=0.1)
-        (2): Relu()
+        (2): ReLU()
         (3): Sequential(
           (0): Flatten(startAxis=1, endAxis=-1)
           (1): Linear(inFeatures=8, outFeatures=3, bias=true)

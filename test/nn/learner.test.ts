@@ -233,7 +233,9 @@ describe("events", () => {
     const wrong = { afterBatch: () => Promise.resolve() } as unknown as Callback;
     await expect(
       makeLearner({ callbacks: [wrong] }).fit(1),
-    ).rejects.toThrowErrorMatchingInlineSnapshot(`[ArgumentError: afterBatch: the callback is asynchronous, but the events of a batch do not wait: it returned a promise. Record work for the device there, and await its result in afterEpoch]`);
+    ).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: afterBatch: the callback is asynchronous, but the events of a batch do not wait: it returned a promise. Record work for the device there, and await its result in afterEpoch]`,
+    );
   });
 });
 
@@ -548,7 +550,9 @@ describe("a fit that cannot go on", () => {
       mul(crossEntropy(predictions, targets), NaN);
     const learner = makeLearner({ loss, callbacks: [callback], train: new Points(320, 16) });
     await learner.fit(2);
-    expect(learner.stopReason).toMatchInlineSnapshot(`"Training stopped: the loss became NaN in step 0, epoch 0. Lower the learning rate, clip gradients, or find the op with guardNonFinite()."`);
+    expect(learner.stopReason).toMatchInlineSnapshot(
+      `"Training stopped: the loss became NaN in step 0, epoch 0. Lower the learning rate, clip gradients, or find the op with guardNonFinite()."`,
+    );
     expect(printed.at(-1)).toBe(learner.stopReason);
     expect(events.filter((event) => event === "afterStep").length).toBeLessThanOrEqual(3);
     expect(events.slice(-2)).toEqual(["afterCancelFit", "afterFit"]);
@@ -629,7 +633,11 @@ describe("wrong use is refused:", () => {
     const options = { train, model, loss };
     expect(
       () => new Learner({ ...options, optimizer, optFunc: (p) => new SGD(p) }),
-    ).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: Learner: both an optimizer and an optFunc were given. Pass one of them]`);
-    await expect(new Learner(options).validate()).rejects.toThrowErrorMatchingInlineSnapshot(`[ArgumentError: validate: there is no validation set: undefined. Pass a loader]`);
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: Learner: both an optimizer and an optFunc were given. Pass one of them]`,
+    );
+    await expect(new Learner(options).validate()).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: validate: there is no validation set: undefined. Pass a loader]`,
+    );
   });
 });

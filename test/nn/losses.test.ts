@@ -10,14 +10,14 @@ import {
 } from "../../engine/index.ts";
 import {
   bceWithLogitsLoss,
-  BceWithLogitsLoss,
+  BCEWithLogitsLoss,
   CrossEntropyLoss,
   huberLoss,
   HuberLoss,
   l1Loss,
   L1Loss,
   mseLoss,
-  MseLoss,
+  MSELoss,
   smoothL1Loss,
   SmoothL1Loss,
 } from "../../nn/index.ts";
@@ -142,7 +142,7 @@ describe("bceWithLogitsLoss", () => {
   });
 
   test("a posWeight for each class", async () => {
-    const loss = new BceWithLogitsLoss({ posWeight: tensor([1, 5]), reduction: "none" });
+    const loss = new BCEWithLogitsLoss({ posWeight: tensor([1, 5]), reduction: "none" });
     const losses = await loss
       .forward(
         zeros([2, 2]),
@@ -173,8 +173,8 @@ describe("NaN and infinity go through", () => {
 describe("as modules", () => {
   test("with PyTorch's names and fixed options", async () => {
     const [p, t] = [tensor([1, 2, 6]), tensor([1, 4, 3])];
-    expect(await new MseLoss().forward(p, t).item()).toBeCloseTo(13 / 3, 5);
-    expect(await new MseLoss({ reduction: "sum" }).forward(p, t).item()).toBe(13);
+    expect(await new MSELoss().forward(p, t).item()).toBeCloseTo(13 / 3, 5);
+    expect(await new MSELoss({ reduction: "sum" }).forward(p, t).item()).toBe(13);
     expect(await new L1Loss({ reduction: "sum" }).forward(p, t).item()).toBe(5);
     expect(await new HuberLoss({ reduction: "sum", delta: 2 }).forward(p, t).item()).toBe(2 + 4);
     expect(await new SmoothL1Loss({ reduction: "sum", beta: 2 }).forward(p, t).item()).toBe(1 + 2);

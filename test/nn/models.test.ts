@@ -127,7 +127,7 @@ describe("torchvision's ResNets", () => {
     expect(logits.shape).toEqual([1, 2]);
     expect((await logits.data()).every(Number.isFinite)).toBe(true);
     expect(() => resnet18({ numClasses: 0 })).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: ResNet: numClasses is not a whole number >= 1: 0. Pass the number of channels or features]`,
+      `[ArgumentError: ResNet: numClasses is not a whole number >= 1: 0. Pass a whole number]`,
     );
   });
 

@@ -24,7 +24,7 @@ import {
   importStateDict,
   Module,
   parameter,
-  Relu,
+  ReLU,
   Sequential,
   toTorchLayout,
   type ImportableState,
@@ -59,7 +59,7 @@ class Affine extends Module {
 
 class Net extends Module {
   readonly stem = new Affine();
-  readonly blocks = [new Sequential(new Affine(), new Relu()), new Identity()];
+  readonly blocks = [new Sequential(new Affine(), new ReLU()), new Identity()];
   readonly finalLayer = new Affine();
 
   override forward(x: Tensor): Tensor {
@@ -186,7 +186,7 @@ test("toString prints the tree", () => {
       (stem): Affine(size=3)
       (blocks.0): Sequential(
         (0): Affine(size=3)
-        (1): Relu()
+        (1): ReLU()
       )
       (blocks.1): Identity()
       (final_layer): Affine(size=3)
@@ -404,7 +404,7 @@ describe("Sequential", () => {
 
 describe("hookForward", () => {
   test("sees input and output of every call until it is stopped", () => {
-    const relu = new Relu();
+    const relu = new ReLU();
     const seen: string[] = [];
     const stopFirst = hookForward(relu, (output, input, module) => {
       seen.push(`first ${input.shape.join()} ${output.shape.join()} ${module.constructor.name}`);
@@ -416,7 +416,7 @@ describe("hookForward", () => {
     stopSecond();
     stopSecond();
     relu.forward(ones([4]));
-    expect(seen).toEqual(["first 2 2 Relu", "second", "second"]);
+    expect(seen).toEqual(["first 2 2 ReLU", "second", "second"]);
     expect(Object.hasOwn(relu, "forward")).toBe(false);
   });
 });

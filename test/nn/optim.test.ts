@@ -23,6 +23,7 @@ import {
   type Optimizer,
   type SgdHypers,
 } from "../../nn/optim/index.ts";
+import { openNodeDevice } from "../../engine/node.ts";
 import { useDevice } from "../device.ts";
 import { seededRandom } from "../inputs.ts";
 import { expectClose } from "../numeric.ts";
@@ -202,6 +203,15 @@ describe("parameter groups", () => {
     );
   });
 
+  test("decay can spare biases and norms, as fastai's does", async () => {
+    const weight = tensor([[1, 2]], { requiresGrad: true });
+    const bias = tensor([1, 2], { requiresGrad: true });
+    for (const parameter of [weight, bias]) setGradient(parameter, Float32Array.of(0, 0));
+    new SGD([weight, bias], { lr: 0.5, weightDecay: 0.5, decayVectors: false }).step();
+    expectClose(await weight.data(), [0.75, 1.5], 1e-6, "weight");
+    expectClose(await bias.data(), [1, 2], 0, "bias");
+  });
+
   test("more parameters than one binding can hold go into several buffers", async () => {
     const parameters = makeParameters([300, 300, 300], seededRandom(5));
     const limits = { maxStorageBufferBindingSize: 2600, maxBufferSize: 2 ** 28 };
@@ -212,6 +222,20 @@ describe("parameter groups", () => {
     expect(buffers.size).toBe(2);
     const references = parameters.map(() => referenceSgd({ lr: 0.1, momentum: 0.9 }));
     await compare(parameters, optimizer, references, 3);
+  });
+
+  test("needs no more than the limits that every WebGPU device has", async () => {
+    const minimal = await openNodeDevice({ minimal: true });
+    const w = tensor([1, 2], { device: minimal, requiresGrad: true });
+    for (const optimizer of [new SGD([w], { lr: 0.5, momentum: 0.5 }), new Adam([w], { lr: 0 })]) {
+      w.grad = keep(tensor([3, 4], { device: minimal }));
+      clipGradNorm([w], 2.5);
+      clipGradValue([w], 1.75);
+      optimizer.step();
+    }
+    // The norm 5 is halved: (1.5, 2); the value 2 is cut to 1.75.
+    expectClose(await w.data(), [0.25, 1.125], 1e-5, "after SGD's step");
+    await minimal.close();
   });
 
   test("many parameters take few dispatches", () => {

@@ -38,7 +38,9 @@ describe("combineScheds", () => {
   test("refuses parts that are not a whole", () => {
     expect(() =>
       combineScheds([0.5, 0.6], [schedNo(1), schedNo(2)]),
-    ).toThrowErrorMatchingInlineSnapshot(`[ArgumentError: combineScheds: the parts do not make up a whole: [0.5, 0.6] for 2 schedules. Pass one fraction >= 0 for each schedule, together 1]`);
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: combineScheds: the parts do not make up a whole: [0.5, 0.6] for 2 schedules. Pass one fraction >= 0 for each schedule, together 1]`,
+    );
     expect(() => combineScheds([1.5, -0.5], [schedNo(1), schedNo(2)])).toThrow(/parts/);
     expect(() => combineScheds([1], [schedNo(1), schedNo(2)])).toThrow(/2 schedules/);
   });

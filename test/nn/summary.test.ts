@@ -7,7 +7,7 @@ import {
   Dropout,
   Flatten,
   Linear,
-  Relu,
+  ReLU,
   resnet34,
   Sequential,
   SmallResNet,
@@ -87,7 +87,7 @@ describe("summary", () => {
 
   test("leaves modes, running statistics, and hooks as they were", async () => {
     const norm = new BatchNorm2d({ numFeatures: 2 });
-    const model = new Sequential(norm, new Dropout(), new Relu());
+    const model = new Sequential(norm, new Dropout(), new ReLU());
     norm.eval();
     summary(model, [3, 4, 4, 2]);
     expect(model.modules().map((module) => module.training)).toEqual([true, false, true, true]);

@@ -66,7 +66,7 @@ function encode(attributes: Readonly<Record<string, OnnxAttribute>>) {
     if (typeof attribute === "number") return { name, i: attribute, type: 2 };
     if (typeof attribute === "string") return { name, s: Buffer.from(attribute), type: 3 };
     if ("float" in attribute) return { name, f: attribute.float, type: 1 };
-    return { name, ints: [...(attribute as readonly number[])], type: 7 };
+    return { name, ints: [...attribute], type: 7 };
   });
 }
 

@@ -129,7 +129,8 @@ test("two steps give the same losses and the same weights", { timeout: 240_000 }
   const theirs = new TfResnet20(await copyState(state));
   const optimizer = new SGD(model.parameters(), { lr: learningRate, momentum });
   const velocity: Record<string, tf.Tensor> = {};
-  const random = seededRandom(5);
+  // With seed 5 one value in front of a relu is 0 but for rounding; the two then differ in that unit's gradient, rightly.
+  const random = seededRandom(6);
   for (let step = 1; step <= 2; step++) {
     const images = randomArray([batchSize, imageSize, imageSize, 3], random);
     const labels = Int32Array.from({ length: batchSize }, () => Math.floor(10 * random()));

@@ -23,7 +23,7 @@ import {
   tensor,
   type Tensor,
 } from "../../engine/index.ts";
-import { BceWithLogitsLoss, HuberLoss, L1Loss, MseLoss } from "../../nn/index.ts";
+import { BCEWithLogitsLoss, HuberLoss, L1Loss, MSELoss } from "../../nn/index.ts";
 import { useDevice } from "../device.ts";
 import { seededRandom } from "../inputs.ts";
 import { randomArray, type HostArray } from "./layout.ts";
@@ -223,7 +223,7 @@ describe("losses", () => {
     const pairs: [string, (x: Tensor) => Tensor, (x: tf.Tensor) => tf.Tensor][] = [
       [
         "mse",
-        (x) => new MseLoss().forward(x, truth()),
+        (x) => new MSELoss().forward(x, truth()),
         (x) => tf.losses.meanSquaredError(theirTruth(), x),
       ],
       [
@@ -243,7 +243,7 @@ describe("losses", () => {
     await compareGradients(
       "bceWithLogits",
       [prediction],
-      (x) => new BceWithLogitsLoss().forward(x, tensor(zeroOne, { shape: [9, 7] })),
+      (x) => new BCEWithLogitsLoss().forward(x, tensor(zeroOne, { shape: [9, 7] })),
       (x) => tf.losses.sigmoidCrossEntropy(tf.tensor(zeroOne, [9, 7]), x),
     );
   });
@@ -260,10 +260,8 @@ test("a small network of products and activations", async () => {
     (x, w1, b1, w2) =>
       tf.logSoftmax(
         tf.matMul(
-          tf.tanh(
-            tf.add(tf.matMul(tf.elu(x) as tf.Tensor2D, w1 as tf.Tensor2D), b1),
-          ) as tf.Tensor2D,
-          tf.mul(tf.sigmoid(w2), tf.softplus(w2)) as tf.Tensor2D,
+          tf.tanh(tf.add(tf.matMul(tf.elu(x), w1), b1)),
+          tf.mul(tf.sigmoid(w2), tf.softplus(w2)),
         ),
       ),
   );

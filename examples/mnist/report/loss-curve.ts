@@ -34,7 +34,8 @@ type Point = [x: number, y: number];
 
 function chartOption(history: TrainingHistory, title: string) {
   const { stepLosses, epochs } = history;
-  const stepsPerEpoch = stepLosses.length / Math.max(1, epochs.length);
+  const { stepsPerEpoch = stepLosses.length / Math.max(1, epochs.length) } = history;
+  const epochCount = Math.max(1, epochs.length, Math.ceil(stepLosses.length / stepsPerEpoch) || 0);
   const overEpochs = (losses: readonly number[]) =>
     drawable(losses.map((loss, i): Point => [(i + 1) / stepsPerEpoch, loss]));
   const raw = overEpochs(stepLosses);
@@ -70,7 +71,7 @@ function chartOption(history: TrainingHistory, title: string) {
     xAxis: {
       type: "value" as const,
       min: 0,
-      max: Math.max(1, epochs.length),
+      max: epochCount,
       minInterval: 1,
       name: "epoch",
       nameLocation: "middle" as const,

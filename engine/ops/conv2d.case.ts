@@ -1,0 +1,422 @@
+/** @file Cases of the convolutions: every variant of every kernel, on both sides of its tiles, and every option. */
+import { hostTensor, type HostTensor } from "../host-tensor.ts";
+import { opCase, type OpError, type OpSample } from "../op-case.ts";
+import { sizeOf, type Shape } from "../shape.ts";
+import { tensor, type Tensor } from "../tensor.ts";
+import {
+  convolutionGeometry,
+  inputShape,
+  outputShape,
+  transposedGeometry,
+  weightShape,
+  type ConvolutionOptions,
+  type Geometry,
+  type TransposedOptions,
+} from "./conv2d-geometry.ts";
+import { conv2d, conv2dInputGradient, conv2dTranspose, conv2dWeightGradient } from "./conv2d.ts";
+import { withVariant } from "./variants.ts";
+
+type Visit = (x: number, w: number, out: number) => void;
+
+/** Visits every product of the convolution: positions of its element of x, of w, and of the result that it is part of. */
+function forEachProduct(g: Geometry, visit: Visit): void {
+  const groupIn = g.inChannels / g.groups;
+  const groupOut = g.outChannels / g.groups;
+  let out = 0;
+  for (let n = 0; n < g.batch; n++) {
+    for (let oy = 0; oy < g.outHeight; oy++) {
+      for (let ox = 0; ox < g.outWidth; ox++) {
+        for (let co = 0; co < g.outChannels; co++, out++) {
+          for (let ky = 0; ky < g.kernel[0]; ky++) {
+            const y = oy * g.stride[0] + ky * g.dilation[0] - g.pad[0];
+            if (y < 0 || y >= g.height) continue;
+            for (let kx = 0; kx < g.kernel[1]; kx++) {
+              const x = ox * g.stride[1] + kx * g.dilation[1] - g.pad[1];
+              if (x < 0 || x >= g.width) continue;
+              const pixel = (n * g.height + y) * g.width + x;
+              const tap = ky * g.kernel[1] + kx;
+              const first = Math.floor(co / groupOut) * groupIn;
+              for (let c = 0; c < groupIn; c++) {
+                visit(
+                  pixel * g.inChannels + first + c,
+                  (tap * groupIn + c) * g.outChannels + co,
+                  out,
+                );
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+function at(data: Float64Array, index: number): number {
+  return data[index] ?? NaN;
+}
+
+function forwardReference(
+  g: Geometry,
+  x: HostTensor,
+  w: HostTensor,
+  bias?: HostTensor,
+): HostTensor {
+  const out = new Float64Array(sizeOf(outputShape(g)));
+  if (bias !== undefined) {
+    for (let i = 0; i < out.length; i++) out[i] = at(bias.data, i % g.outChannels);
+  }
+  forEachProduct(g, (i, j, o) => {
+    out[o] = at(out, o) + at(x.data, i) * at(w.data, j);
+  });
+  return hostTensor(outputShape(g), out);
+}
+
+function inputGradientReference(g: Geometry, dy: HostTensor, w: HostTensor): HostTensor {
+  const dx = new Float64Array(sizeOf(inputShape(g)));
+  forEachProduct(g, (i, j, o) => {
+    dx[i] = at(dx, i) + at(dy.data, o) * at(w.data, j);
+  });
+  return hostTensor(inputShape(g), dx);
+}
+
+function weightGradientReference(g: Geometry, x: HostTensor, dy: HostTensor): HostTensor {
+  const dw = new Float64Array(sizeOf(weightShape(g)));
+  forEachProduct(g, (i, j, o) => {
+    dw[j] = at(dw, j) + at(dy.data, o) * at(x.data, i);
+  });
+  return hostTensor(weightShape(g), dw);
+}
+
+/** A convolution to try. */
+interface Trial extends ConvolutionOptions {
+  readonly note?: string;
+  readonly x: Shape;
+  readonly w: Shape;
+}
+
+/** Channels in multiples of 4, no groups: every variant can run these. */
+const packedTrials: Trial[] = [
+  { x: [2, 5, 6, 4], w: [3, 3, 4, 8], padding: 1 },
+  { note: "one tile", x: [1, 4, 8, 4], w: [1, 1, 4, 32] },
+  { note: "one pixel more than a tile", x: [1, 3, 11, 4], w: [1, 1, 4, 36] },
+  { note: "one pixel less than a tile", x: [1, 1, 31, 8], w: [1, 1, 8, 12] },
+  { note: "16 columns", x: [3, 4, 3, 12], w: [2, 2, 12, 16] },
+  { note: "20 columns", x: [1, 6, 7, 16], w: [3, 3, 16, 20], padding: 1 },
+  { note: "stride 2", x: [2, 7, 8, 4], w: [3, 3, 4, 8], stride: 2, padding: 1 },
+  { note: "stride 2, 1 x 1", x: [2, 6, 7, 8], w: [1, 1, 8, 4], stride: 2 },
+  {
+    note: "strides that differ",
+    x: [1, 9, 8, 4],
+    w: [2, 3, 4, 8],
+    stride: [3, 1],
+    padding: [0, 2],
+  },
+  { note: "stride beyond the kernel", x: [1, 11, 10, 4], w: [2, 2, 4, 4], stride: [4, 3] },
+  { note: "dilation", x: [1, 9, 10, 4], w: [3, 3, 4, 4], dilation: [2, 3], padding: [2, 3] },
+  { note: "dilation and stride", x: [1, 12, 9, 4], w: [3, 2, 4, 8], dilation: 2, stride: [2, 3] },
+  {
+    note: "dilation 3, stride 2",
+    x: [1, 13, 11, 4],
+    w: [3, 3, 4, 4],
+    dilation: 3,
+    stride: 2,
+    padding: 3,
+  },
+  { note: "uneven padding", x: [2, 5, 6, 4], w: [3, 3, 4, 4], padding: [1, 0, 0, 2] },
+  { note: "padding beyond the kernel", x: [1, 3, 2, 4], w: [2, 2, 4, 4], padding: 3 },
+  { note: "same, stride 2, even", x: [1, 6, 8, 4], w: [3, 5, 4, 4], padding: "same", stride: 2 },
+  { note: "valid", x: [1, 5, 5, 4], w: [4, 5, 4, 4], padding: "valid" },
+  { note: "7 x 7", x: [1, 9, 9, 4], w: [7, 7, 4, 4], stride: 2, padding: 3 },
+  { note: "one pixel", x: [5, 1, 1, 8], w: [1, 1, 8, 4] },
+  { note: "an image of the kernel's size", x: [2, 3, 3, 4], w: [3, 3, 4, 8] },
+];
+
+/** Few channels of x, as of a first layer. */
+const narrowTrials: Trial[] = [
+  { note: "grey images", x: [2, 8, 9, 1], w: [5, 5, 1, 16], stride: 2, padding: 2 },
+  { note: "colour images", x: [1, 9, 9, 3], w: [7, 7, 3, 8], stride: 2, padding: 3 },
+  { note: "6 channels", x: [2, 5, 4, 6], w: [3, 3, 6, 20], padding: 1 },
+  { note: "1 x 1 of one channel", x: [1, 6, 7, 1], w: [1, 1, 1, 4] },
+];
+
+const groupedPackedTrials: Trial[] = [
+  { note: "2 groups of 4", x: [2, 6, 5, 8], w: [3, 3, 4, 16], groups: 2, padding: 1 },
+  { note: "3 groups", x: [1, 6, 5, 24], w: [2, 3, 8, 12], groups: 3, stride: 2, padding: 1 },
+];
+
+const oddTrials: Trial[] = [
+  { note: "depthwise", x: [2, 6, 5, 6], w: [3, 3, 1, 6], groups: 6, padding: 1 },
+  { note: "depthwise, 2 for each", x: [1, 7, 6, 5], w: [3, 3, 1, 10], groups: 5, stride: 2 },
+  { note: "depthwise, dilation", x: [1, 8, 8, 4], w: [3, 3, 1, 4], groups: 4, dilation: 2 },
+  { note: "groups of odd sizes", x: [2, 4, 5, 6], w: [2, 2, 3, 10], groups: 2, padding: 1 },
+  { note: "odd channels", x: [2, 5, 4, 3], w: [3, 3, 3, 5], padding: 1 },
+  { note: "one of everything", x: [1, 1, 1, 1], w: [1, 1, 1, 1] },
+];
+
+/** Trials, each with the variant of the kernel that it is for. */
+function trialsOf(lists: Readonly<Record<string, readonly Trial[]>>): (Trial & Pinned)[] {
+  return Object.entries(lists).flatMap(([variant, trials]) =>
+    trials.map((trial) => ({ ...trial, variant })),
+  );
+}
+
+interface Pinned {
+  readonly variant?: string;
+}
+
+const emptyTrial: Trial = { note: "no images", x: [0, 5, 5, 4], w: [3, 3, 4, 8], padding: 1 };
+
+const halfTrial: Trial = { note: "f16", x: [2, 5, 5, 4], w: [3, 3, 4, 8], padding: 1 };
+
+interface ForwardArgs extends ConvolutionOptions, Pinned {}
+
+function named(note: string | undefined, variant: string | undefined): string {
+  return [variant, note].filter((part) => part !== undefined).join(", ");
+}
+
+const forwardTrials = trialsOf({
+  direct: [...packedTrials, ...narrowTrials, ...groupedPackedTrials, ...oddTrials],
+  register: [...packedTrials, ...groupedPackedTrials],
+  subgroup: packedTrials,
+  "subgroup-narrow": [...narrowTrials, ...packedTrials.slice(0, 8)],
+});
+
+const forwardSamples: OpSample<ForwardArgs>[] = [
+  ...forwardTrials.map(({ note, x, w, ...args }, i): OpSample<ForwardArgs> => ({
+    note: named(note, args.variant),
+    // Every other one with a bias.
+    inputs: [{ shape: x }, { shape: w }, ...(i % 2 === 0 ? [{ shape: w.slice(3) }] : [])],
+    args,
+    // The gradients have cases of their own; once for each geometry is enough.
+    gradient: args.variant === "direct",
+  })),
+  {
+    note: emptyTrial.note ?? "",
+    inputs: [{ shape: emptyTrial.x }, { shape: emptyTrial.w }, { shape: [8] }],
+    args: { padding: 1 },
+  },
+  ...["direct", "register", "subgroup", "subgroup-narrow"].map(
+    (variant): OpSample<ForwardArgs> => ({
+      note: named(halfTrial.note, variant),
+      inputs: [halfTrial.x, halfTrial.w, [8]].map((shape) => ({ shape, dtype: "f16" as const })),
+      args: { padding: 1, variant },
+      tolerance: 4e-3,
+      feature: "shader-f16",
+    }),
+  ),
+];
+
+function pinned<T>(family: string, { variant }: Pinned, body: () => T): T {
+  return variant === undefined ? body() : withVariant(family, variant, body);
+}
+
+const zeros = (...shape: number[]): Tensor => tensor(new Float32Array(sizeOf(shape)), { shape });
+
+const forwardErrors: OpError[] = [
+  { what: "channels that differ", run: () => conv2d(zeros(1, 5, 5, 3), zeros(3, 3, 4, 8)) },
+  {
+    what: "channels that differ, with groups",
+    run: () => conv2d(zeros(1, 5, 5, 4), zeros(3, 3, 4, 8), { groups: 2 }),
+  },
+  {
+    what: "groups that do not divide the channels",
+    run: () => conv2d(zeros(1, 5, 5, 6), zeros(3, 3, 2, 8), { groups: 3 }),
+  },
+  { what: "0 groups", run: () => conv2d(zeros(1, 5, 5, 4), zeros(3, 3, 4, 8), { groups: 0 }) },
+  { what: "an image without a batch", run: () => conv2d(zeros(5, 5, 4), zeros(3, 3, 4, 8)) },
+  { what: "a kernel of 3 axes", run: () => conv2d(zeros(1, 5, 5, 4), zeros(3, 4, 8)) },
+  { what: "an empty kernel", run: () => conv2d(zeros(1, 5, 5, 4), zeros(0, 3, 4, 8)) },
+  { what: "a kernel that does not fit", run: () => conv2d(zeros(1, 4, 5, 4), zeros(5, 3, 4, 8)) },
+  {
+    what: "a dilated kernel that does not fit",
+    run: () => conv2d(zeros(1, 4, 5, 4), zeros(3, 3, 4, 8), { dilation: 2 }),
+  },
+  { what: "stride 0", run: () => conv2d(zeros(1, 5, 5, 4), zeros(3, 3, 4, 8), { stride: 0 }) },
+  {
+    what: "negative padding",
+    run: () => conv2d(zeros(1, 5, 5, 4), zeros(3, 3, 4, 8), { padding: -1 }),
+  },
+  {
+    what: "uneven padding that is no size",
+    run: () => conv2d(zeros(1, 5, 5, 4), zeros(3, 3, 4, 8), { padding: [1, 1, 0.5, 1] }),
+  },
+  {
+    what: "dilation that is no size",
+    run: () => conv2d(zeros(1, 5, 5, 4), zeros(3, 3, 4, 8), { dilation: [1, 1.5] }),
+  },
+  {
+    what: "a bias of another length",
+    run: () => conv2d(zeros(1, 5, 5, 4), zeros(3, 3, 4, 8), { bias: zeros(4) }),
+  },
+  {
+    what: "whole numbers",
+    run: () =>
+      conv2d(
+        tensor(new Int32Array(4), { shape: [1, 1, 1, 4] }),
+        tensor(new Int32Array(4), { shape: [1, 1, 4, 1] }),
+      ),
+  },
+];
+
+export const conv2dCase = opCase<ForwardArgs>({
+  ops: ["conv2d"],
+  title: "conv2d",
+  run: ([x, w, bias], args) =>
+    pinned("conv2d", args, () =>
+      conv2d(x as Tensor, w as Tensor, bias === undefined ? args : { ...args, bias }),
+    ),
+  reference: ([x, w, bias], args) => {
+    const [image, kernel] = [x as HostTensor, w as HostTensor];
+    const geometry = convolutionGeometry("reference", image.shape, kernel.shape, args);
+    return forwardReference(geometry, image, kernel, bias);
+  },
+  samples: forwardSamples,
+  errors: forwardErrors,
+});
+
+interface InputGradientArgs extends ConvolutionOptions, Pinned {
+  readonly xShape: Shape;
+}
+
+const gradientTrials = trialsOf({
+  direct: [...packedTrials, ...narrowTrials, ...groupedPackedTrials, ...oddTrials],
+  register: [...packedTrials, ...groupedPackedTrials],
+  subgroup: packedTrials,
+});
+
+const geometryOf = ({ x, w, ...options }: Trial): Geometry =>
+  convolutionGeometry("case", x, w, options);
+
+export const conv2dInputGradientCase = opCase<InputGradientArgs>({
+  ops: ["conv2dInputGradient"],
+  title: "conv2dInputGradient",
+  run: ([dy, w], args) =>
+    pinned("conv2dInputGradient", args, () =>
+      conv2dInputGradient(dy as Tensor, w as Tensor, args.xShape, args),
+    ),
+  reference: ([dy, w], { xShape, ...options }) => {
+    const kernel = w as HostTensor;
+    const geometry = convolutionGeometry("reference", xShape, kernel.shape, options);
+    return inputGradientReference(geometry, dy as HostTensor, kernel);
+  },
+  samples: [...gradientTrials, emptyTrial].map((trial, i): OpSample<InputGradientArgs> => {
+    const { note, x, w, ...args } = trial;
+    return {
+      note: named(note, (trial as Pinned).variant),
+      inputs: [{ shape: outputShape(geometryOf(trial)) }, { shape: w }],
+      args: { ...args, xShape: x },
+      gradient: i % 5 === 0,
+    };
+  }),
+  errors: [
+    {
+      what: "a gradient of another shape",
+      run: () => conv2dInputGradient(zeros(1, 5, 5, 8), zeros(3, 3, 4, 8), [1, 5, 5, 4]),
+    },
+  ],
+});
+
+interface WeightGradientArgs extends ConvolutionOptions, Pinned {
+  readonly wShape: Shape;
+}
+
+export const conv2dWeightGradientCase = opCase<WeightGradientArgs>({
+  ops: ["conv2dWeightGradient"],
+  title: "conv2dWeightGradient",
+  run: ([x, dy], args) =>
+    pinned("conv2dWeightGradient", args, () =>
+      conv2dWeightGradient(x as Tensor, dy as Tensor, args.wShape, args),
+    ),
+  reference: ([x, dy], { wShape, ...options }) => {
+    const image = x as HostTensor;
+    const geometry = convolutionGeometry("reference", image.shape, wShape, options);
+    return weightGradientReference(geometry, image, dy as HostTensor);
+  },
+  samples: [
+    ...gradientTrials,
+    ...trialsOf({ subgroup: narrowTrials }),
+    ...trialsOf({ direct: [manyRows()], register: [manyRows()], subgroup: [manyRows()] }),
+  ].map((trial, i): OpSample<WeightGradientArgs> => {
+    const { note, x, w, ...args } = trial;
+    return {
+      note: named(note, args.variant),
+      inputs: [{ shape: x }, { shape: outputShape(geometryOf(trial)) }],
+      args: { ...args, wShape: w },
+      gradient: i % 5 === 0,
+    };
+  }),
+  errors: [
+    {
+      what: "a gradient of another shape",
+      run: () => conv2dWeightGradient(zeros(1, 5, 5, 4), zeros(1, 5, 5, 8), [3, 3, 4, 8]),
+    },
+  ],
+});
+
+/** More rows than parts of the sum, so that parts have several rows and the last one fewer. */
+function manyRows(): Trial {
+  return { note: "many parts", x: [13, 11, 3, 4], w: [1, 3, 4, 4] };
+}
+
+const transposeSample = (
+  note: string,
+  x: Shape,
+  w: Shape,
+  args: TransposedOptions = {},
+): OpSample<TransposedOptions> => ({
+  note,
+  inputs: [{ shape: x }, { shape: w }, { shape: [(w[2] ?? 0) * (args.groups ?? 1)] }],
+  args,
+});
+
+export const conv2dTransposeCase = opCase<TransposedOptions>({
+  ops: ["conv2dInputGradient"],
+  title: "conv2dTranspose",
+  run: ([x, w, bias], args) =>
+    conv2dTranspose(x as Tensor, w as Tensor, bias === undefined ? args : { ...args, bias }),
+  reference: ([x, w, bias], args) => {
+    const [image, kernel] = [x as HostTensor, w as HostTensor];
+    const geometry = transposedGeometry("reference", image.shape, kernel.shape, args);
+    const { shape, data } = inputGradientReference(geometry, image, kernel);
+    const channels = geometry.inChannels;
+    const shift = (i: number): number => (bias === undefined ? 0 : at(bias.data, i % channels));
+    return hostTensor(
+      shape,
+      data.map((value, i) => value + shift(i)),
+    );
+  },
+  samples: [
+    transposeSample("plain", [2, 4, 3, 4], [3, 3, 8, 4]),
+    transposeSample("twice the size", [1, 4, 5, 8], [2, 2, 4, 8], { stride: 2 }),
+    transposeSample("twice the size", [1, 4, 5, 8], [3, 3, 4, 8], {
+      ...{ stride: 2, padding: 1, outputPadding: 1 },
+    }),
+    transposeSample("gaps that no tap reaches", [1, 3, 4, 4], [1, 2, 4, 4], { stride: 3 }),
+    transposeSample("output padding beyond the stride", [1, 3, 3, 4], [3, 3, 4, 4], {
+      ...{ dilation: 3, outputPadding: 2 },
+    }),
+    transposeSample("uneven padding", [1, 5, 4, 3], [3, 4, 2, 3], {
+      ...{ stride: [2, 1], padding: [1, 0, 2, 1], outputPadding: [1, 0] },
+    }),
+    transposeSample("groups", [2, 4, 4, 6], [3, 3, 2, 6], { groups: 3, stride: 2 }),
+    transposeSample("dilation", [1, 4, 4, 4], [3, 3, 4, 4], { dilation: [2, 3], stride: 2 }),
+  ],
+  errors: [
+    {
+      what: "channels that differ",
+      run: () => conv2dTranspose(zeros(1, 5, 5, 3), zeros(3, 3, 8, 4)),
+    },
+    {
+      what: "too much output padding",
+      run: () => conv2dTranspose(zeros(1, 5, 5, 4), zeros(3, 3, 8, 4), { outputPadding: 1 }),
+    },
+    {
+      what: "more padding than there is",
+      run: () => conv2dTranspose(zeros(1, 1, 1, 4), zeros(3, 3, 8, 4), { padding: 2 }),
+    },
+    {
+      what: "a bias of another length",
+      run: () => conv2dTranspose(zeros(1, 1, 1, 4), zeros(3, 3, 8, 4), { bias: zeros(4) }),
+    },
+  ],
+});
