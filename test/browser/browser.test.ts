@@ -10,6 +10,7 @@ import { chromium, type Browser, type Page } from "playwright-core";
 import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { useDevice } from "../device.ts";
+import { worstError } from "../inputs.ts";
 import { expectClose } from "../numeric.ts";
 import { trainTwentySteps, type OpOutcome } from "./scenario.ts";
 
@@ -101,6 +102,10 @@ describe.skipIf(executablePath === undefined)(
         (globalThis as unknown as PageGlobals).wgrad.trainTwentySteps(),
       );
       const inNode = await trainTwentySteps();
+      const worst = worstError(inBrowser, inNode);
+      process.stdout.write(
+        `Chromium and Node, twenty losses: worst error ${worst.toExponential(1)}\n`,
+      );
       expectClose(inBrowser, inNode, 1e-4, "losses");
       expect(inNode.at(-1)).toBeLessThan(0.7 * (inNode[0] ?? 0));
     });
