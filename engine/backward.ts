@@ -1,4 +1,5 @@
 /** @file The public face of automatic differentiation: `backward`, `grad`, `detach`. The walk itself is in `tape.ts`. */
+import { sameDevice } from "./device/device.ts";
 import { ArgumentError, DTypeError, ShapeError } from "./errors.ts";
 import { isFloat } from "./dtype.ts";
 import { add } from "./ops/binary.ts";
@@ -19,39 +20,52 @@ export interface BackwardOptions extends WalkOptions {
  * graph and its intermediate values are freed, except `loss` and the tensors that it was computed from directly; `keep` a
  * value before to read it afterwards.
  *
- * @throws ShapeError when `loss` has more than one element and no `gradient` is given.
+ * The rules read inputs and results as they are now: do not overwrite a parameter between computing the loss and this call.
+ *
+ * @throws ShapeError when `loss` has more than one element and no `gradient` is given, or `gradient` has another shape.
+ * @throws DTypeError when `gradient` has another element type.
  * @throws ArgumentError when nothing leads to a leaf, or the graph was freed by an earlier call.
  */
 export function backward(loss: Tensor, options: BackwardOptions = {}): void {
   carry("backward", loss, options, (leaf, gradient) => {
-    const sum =
-      leaf.grad === undefined ? gradient : noGrad(() => add(leaf.grad ?? gradient, gradient));
-    if (sum !== gradient) {
-      leaf.grad?.release("backward");
-      gradient.release("backward");
-    }
-    leaf.grad = keep(sum);
+    const earlier = leaf.grad;
+    leaf.grad = keep(earlier === undefined ? gradient : add(earlier, gradient));
+    if (earlier === undefined) return;
+    earlier.release("backward");
+    gradient.release("backward");
   });
 }
 
 /**
  * Gradients of `loss` for the given leaves, by the names you give them; `.grad` is not touched. A leaf that the loss does not
- * depend on gets null.
+ * depend on, or that does not want a gradient, gets null. Frees the graph as `backward` does.
  *
  * ```ts
  * const { weight, bias } = grad(loss, { weight: layer.weight, bias: layer.bias });
  * ```
+ *
+ * @throws ArgumentError when one of `leaves` was computed. And as `backward` does.
  */
 export function grad<Name extends string>(
   loss: Tensor,
   leaves: Readonly<Record<Name, Tensor>>,
   options: BackwardOptions = {},
 ): Record<Name, Tensor | null> {
+  const names = Object.keys(leaves) as Name[];
+  const wanted = new Set(names.map((name) => leaves[name]));
+  for (const leaf of wanted) {
+    if (leaf.node === undefined) continue;
+    throw new ArgumentError(
+      "grad",
+      `not a leaf: ${leaf.toString()} was computed`,
+      "Use detach(t) with requiresGrad, and compute from that",
+    );
+  }
   const found = new Map<Tensor, Tensor>();
   carry("grad", loss, options, (leaf, gradient) => {
-    found.set(leaf, keep(gradient));
+    if (wanted.has(leaf)) found.set(leaf, keep(gradient));
+    else gradient.release("grad");
   });
-  const names = Object.keys(leaves) as Name[];
   return Object.fromEntries(names.map((name) => [name, found.get(leaves[name]) ?? null])) as Record<
     Name,
     Tensor | null
@@ -60,7 +74,7 @@ export function grad<Name extends string>(
 
 /** The same value cut off from the tape: a view that wants no gradient. */
 export function detach(t: Tensor): Tensor {
-  return t.alias();
+  return t.alias(t.shape, "detach");
 }
 
 function carry(
@@ -69,6 +83,25 @@ function carry(
   options: BackwardOptions,
   deliver: (leaf: Tensor, gradient: Tensor) => void,
 ): void {
+  const { gradient } = options;
+  checkLoss(op, loss);
+  if (gradient !== undefined) checkGradient(op, gradient, loss);
+  else if (loss.size !== 1) {
+    throw new ShapeError(
+      op,
+      `the gradient of a result of shape ${formatShape(loss.shape)} is not a single number`,
+      "Reduce it with mean() or sum(), or pass { gradient } of the same shape",
+    );
+  }
+  sameDevice(op, [loss.device, (gradient ?? loss).device]);
+  const seed = gradient ?? fullLike(loss, 1);
+  noGrad(() => {
+    walkBackward(loss, seed, { add, sumTo }, deliver, options);
+  });
+  if (gradient === undefined) seed.release(op);
+}
+
+function checkLoss(op: string, loss: Tensor): void {
   if (!loss.requiresGrad) {
     throw new ArgumentError(
       op,
@@ -76,26 +109,23 @@ function carry(
       "Create a leaf with { requiresGrad: true }, and compute outside noGrad",
     );
   }
-  const { gradient } = options;
-  if (gradient === undefined && loss.size !== 1) {
-    throw new ShapeError(
-      op,
-      `the gradient of a result of shape ${formatShape(loss.shape)} is not a single number`,
-      "Reduce it with mean() or sum(), or pass { gradient } of the same shape",
-    );
-  }
-  if (gradient !== undefined && !shapesEqual(gradient.shape, loss.shape)) {
+  if (!isFloat(loss.dtype))
+    throw new DTypeError(op, `integers have no gradient: ${loss.toString()}`, "Use f32");
+}
+
+function checkGradient(op: string, gradient: Tensor, loss: Tensor): void {
+  if (!shapesEqual(gradient.shape, loss.shape)) {
     throw new ShapeError(
       op,
       `the gradient has the wrong shape: ${formatShape(gradient.shape)} for ${formatShape(loss.shape)}`,
       "Pass one of the shape of the result",
     );
   }
-  if (!isFloat(loss.dtype))
-    throw new DTypeError(op, `integers have no gradient: ${loss.toString()}`, "Use f32");
-  const seed = gradient ?? fullLike(loss, 1);
-  noGrad(() => {
-    walkBackward(loss, seed, { add, sumTo }, deliver, options);
-  });
-  if (gradient === undefined) seed.release(op);
+  if (gradient.dtype !== loss.dtype) {
+    throw new DTypeError(
+      op,
+      `the gradient has the wrong element type: ${gradient.dtype} for ${loss.dtype}`,
+      `Use cast(gradient, "${loss.dtype}")`,
+    );
+  }
 }

@@ -2,6 +2,7 @@
  * @file Element types: their size, their typed arrays, and the conversion of half floats that JavaScript lacks.
  * Pure, no GPU.
  */
+import { ArgumentError } from "./errors.ts";
 
 /** f32 is the default; i32 and u32 hold labels, indices and masks; f16 is storage where the adapter has `shader-f16`. */
 export type DType = "f32" | "f16" | "i32" | "u32";
@@ -16,6 +17,25 @@ export const bytesPerElement: Readonly<Record<DType, number>> = { f32: 4, f16: 2
 /** True for the types that can carry a gradient. */
 export function isFloat(dtype: DType): boolean {
   return dtype === "f32" || dtype === "f16";
+}
+
+/** Throws `ArgumentError` when an integer type cannot hold the value: 0.5 as i32, -1 as u32. */
+export function checkElement(op: string, value: number, dtype: DType): void {
+  if (isFloat(dtype)) return;
+  const [low, high] = dtype === "i32" ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
+  if (!Number.isInteger(value) || value < low || value > high) {
+    throw new ArgumentError(
+      op,
+      `${dtype} cannot hold the value: ${value}`,
+      `Use whole numbers from ${low} to ${high}, or f32`,
+    );
+  }
+}
+
+/** `checkElement` for many values. */
+export function checkElements(op: string, values: ArrayLike<number>, dtype: DType): void {
+  if (isFloat(dtype)) return;
+  for (let i = 0, n = values.length; i < n; i++) checkElement(op, values[i] ?? NaN, dtype);
 }
 
 /** Converts numbers to the bytes that the device stores for `dtype`. Always a fresh copy. */

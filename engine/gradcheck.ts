@@ -43,7 +43,7 @@ export interface GradcheckReport {
  * Compares the gradients of `fn` with central differences.
  *
  * @param fn computes one tensor of any shape from the inputs, the same each time: no dropout, no running statistics.
- * @param inputs f32 tensors; all are treated as leaves. Their values are restored.
+ * @param inputs f32 tensors and what else `fn` takes; copies of them are the leaves, they themselves stay as they are.
  * @throws ArgumentError when there is no f32 input.
  */
 export async function gradcheck(
@@ -59,12 +59,13 @@ export async function gradcheck(
       "Pass f32 tensors",
     );
   }
-  const values = await Promise.all(inputs.map(async (input) => (await input.data()).slice()));
-  const { analytic, weights } = await analyticGradients(fn, inputs, values);
+  const values: readonly ArrayLike<number>[] = await Promise.all(
+    inputs.map((input) => input.data()),
+  );
+  const { reading, weights } = analyticGradients(fn, inputs, values);
+  const analytic = await reading;
   const objective = async (changed: number, replacement: Float32Array): Promise<number> => {
-    const leaves = copies(inputs, values, false);
-    leaves[changed]?.write(replacement);
-    const out = await noGrad(() => fn(...leaves)).data();
+    const out = await evaluate(fn, inputs, values.with(changed, replacement));
     return Array.from(out).reduce((sum, value, i) => sum + value * (weights[i] ?? 0), 0);
   };
   const probes: GradcheckProbe[] = [];
@@ -88,6 +89,16 @@ export async function gradcheck(
   return report(probes, tolerance);
 }
 
+/** Elements of `fn(values)`. The scope closes when the readback is recorded, before anybody waits. */
+function evaluate(
+  fn: (...inputs: Tensor[]) => Tensor,
+  inputs: readonly Tensor[],
+  values: readonly ArrayLike<number>[],
+): Promise<ArrayLike<number>> {
+  using _scope = openScope();
+  return noGrad(() => fn(...copies(inputs, values, false))).data();
+}
+
 function copies(
   inputs: readonly Tensor[],
   values: readonly ArrayLike<number>[],
@@ -103,12 +114,12 @@ function copies(
   );
 }
 
-async function analyticGradients(
+function analyticGradients(
   fn: (...inputs: Tensor[]) => Tensor,
   inputs: readonly Tensor[],
   values: readonly ArrayLike<number>[],
-): Promise<{ analytic: (ArrayLike<number> | undefined)[]; weights: Float32Array }> {
-  using scope = openScope();
+): { reading: Promise<(ArrayLike<number> | undefined)[]>; weights: Float32Array } {
+  using _scope = openScope();
   const leaves = copies(inputs, values, true);
   const out = fn(...leaves);
   // Weights of both signs and no symmetry, so that errors cannot cancel.
@@ -118,12 +129,13 @@ async function analyticGradients(
     gradient,
   });
   const reading = inputs.map(async (_, i) => gradients[String(i)]?.data());
-  scope[Symbol.dispose]();
-  return { analytic: await Promise.all(reading), weights };
+  for (const name in gradients) gradients[name]?.release("gradcheck");
+  return { reading: Promise.all(reading), weights };
 }
 
 function report(probes: GradcheckProbe[], tolerance: number): GradcheckReport {
-  const ordered = [...probes].sort((a, b) => (b.error > a.error || Number.isNaN(b.error) ? 1 : -1));
+  const badness = ({ error }: GradcheckProbe): number => (Number.isNaN(error) ? Infinity : error);
+  const ordered = probes.toSorted((a, b) => badness(b) - badness(a));
   const worst = ordered[0];
   const passed = ordered.every(({ error }) => error <= tolerance);
   const toString = (): string => {

@@ -45,13 +45,13 @@ export function guardNonFinite(device: Device = defaultDevice("guardNonFinite"))
       step = number;
     },
     async check() {
+      first.memory("guardNonFinite");
       const described = seen;
       const reading = first.item();
-      seen = [];
       first.write([nothingFound]);
-      const ordinal = await reading;
-      const culprit = described[ordinal];
+      seen = [];
       step++;
+      const culprit = described[await reading];
       if (culprit === undefined) return;
       throw new NonFiniteError(
         "guardNonFinite",
@@ -61,7 +61,7 @@ export function guardNonFinite(device: Device = defaultDevice("guardNonFinite"))
     },
     [Symbol.dispose]() {
       stop();
-      first.release();
+      first.release("the end of the guard");
     },
   };
 }

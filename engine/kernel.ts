@@ -12,7 +12,7 @@ import {
   type ParamValues,
   type ShaderReflection,
 } from "./device/wgsl-reflection.ts";
-import { ArgumentError, LimitError, ShaderError } from "./errors.ts";
+import { ArgumentError, DeviceError, LimitError, ShaderError } from "./errors.ts";
 import { ceilDiv } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -203,6 +203,13 @@ function dispatch(
         name,
         `the binding ${binding} of ${source.file} got no tensor`,
         "Pass it by this name",
+      );
+    }
+    if (bound.device !== device) {
+      throw new DeviceError(
+        name,
+        `the tensor of the binding ${binding} lives on another device: ${bound.toString()}`,
+        "Create all of them on one device",
       );
     }
     const { buffer, byteOffset } = bound.memory(name);

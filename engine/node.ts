@@ -26,7 +26,7 @@ export async function openNodeDevice(
     if (!(error instanceof NoAdapterError)) throw error;
     throw new NoAdapterError(
       "openNodeDevice",
-      "Dawn found no Vulkan adapter on this machine",
+      "Dawn found no adapter on this machine",
       "Run `npm run setup`, or install a driver by hand (Debian and Ubuntu, as root: apt-get install mesa-vulkan-drivers, version 25 or newer)",
     );
   }

@@ -55,9 +55,6 @@ export interface OpCase<A> {
   readonly errors?: readonly OpError[];
 }
 
-/** A case whose argument type the list of all cases does not need to know. */
-export type AnyOpCase = OpCase<never>;
-
 /** Checks the record's types; returns it. */
 export function opCase<A>(record: OpCase<A>): OpCase<A> {
   return record;

@@ -4,7 +4,7 @@
  */
 import { sameDevice } from "./device/device.ts";
 import { bytesPerElement, type DType } from "./dtype.ts";
-import { openScope } from "./scope.ts";
+import { openScope, ownedBy } from "./scope.ts";
 import { checkShape, type Shape } from "./shape.ts";
 import { announce, isRecording, noGrad } from "./tape.ts";
 import { Tensor } from "./tensor.ts";
@@ -30,12 +30,12 @@ export interface OpDefinition<I extends readonly Tensor[], A, S extends Saved> {
   output(inputs: I, attributes: A): { readonly shape: Shape; readonly dtype?: DType };
   /**
    * Records the kernels that fill `out`. Tensors made here are freed at once, except those returned: these are saved for the
-   * gradient rule. Not called when `out` has no elements.
+   * gradient rule. Not called for views, and not when `out` has no elements: then nothing is saved.
    */
   forward(inputs: I, out: Tensor, attributes: A): S;
   /**
-   * Gradients of the inputs, each of the input's shape or of the broadcast one (the tape sums it back), null for inputs that
-   * take none. `null` instead of a function: the op is not differentiable and cuts the tape.
+   * Gradients of the inputs, one for each: of the input's shape or of the broadcast one (the tape sums it back), null for inputs
+   * that take none. `null` instead of a function: the op is not differentiable and cuts the tape.
    */
   readonly gradient:
     ((dy: Tensor, context: GradientContext<I, A, S>) => readonly (Tensor | null)[]) | null;
@@ -108,9 +108,13 @@ function runForward<I extends readonly Tensor[], A, S extends Saved>(
 ): S {
   if (definition.view === true || out.size === 0) return {} as S;
   using scope = openScope();
-  const saved = noGrad(() => definition.forward(inputs, out, attributes));
-  for (const name in saved) scope.keep(saved[name] as Tensor);
-  return saved;
+  const saved: Saved = noGrad(() => definition.forward(inputs, out, attributes));
+  const owned: Record<string, Tensor> = {};
+  for (const name in saved) {
+    const value = saved[name];
+    if (value !== undefined) owned[name] = scope.keep(ownedBy(scope, value));
+  }
+  return owned as S;
 }
 
 function recordNode<I extends readonly Tensor[], A, S extends Saved>(
@@ -122,6 +126,7 @@ function recordNode<I extends readonly Tensor[], A, S extends Saved>(
 ): void {
   const { name, gradient } = definition;
   const needs = inputs.map((input) => input.requiresGrad);
+  for (const input of inputs) input.uses++;
   out.requiresGrad = true;
   out.node = {
     op: name,
@@ -141,12 +146,7 @@ export function zerosLike(like: Tensor): Tensor {
 }
 
 /** Memory set to zero, which is 0 in every element type. */
-export function allocateZeros(
-  op: string,
-  device: Tensor["device"],
-  shape: Shape,
-  dtype: DType,
-): Tensor {
+function allocateZeros(op: string, device: Tensor["device"], shape: Shape, dtype: DType): Tensor {
   const zeros = Tensor.allocate(op, device, shape, dtype);
   const { buffer, byteOffset } = zeros.memory(op);
   device.recorder.clear(

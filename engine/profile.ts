@@ -4,6 +4,7 @@
  */
 import { defaultDevice, type Device } from "./device/device.ts";
 import { Profiler, type DispatchSpan } from "./device/profiler.ts";
+import { ArgumentError } from "./errors.ts";
 
 /** All dispatches of one kernel together. Times in milliseconds. */
 export interface KernelTime {
@@ -19,7 +20,7 @@ export interface Profile {
   readonly kernels: readonly KernelTime[];
   /** Sum over all dispatches. */
   readonly gpuMilliseconds: number;
-  /** Time in which the host recorded `body`. */
+  /** Time until `body` returned, with all commands recorded; of an async one, until its first `await`. */
   readonly hostMilliseconds: number;
   /** From the start of `body` until the device had finished. */
   readonly wallMilliseconds: number;
@@ -35,6 +36,7 @@ export interface Profile {
  * a pass of its own. Call it once before, so that compiling is not measured.
  *
  * @throws DeviceError when the adapter has no timestamp queries.
+ * @throws ArgumentError inside of another `profile` of the device.
  */
 export async function profile(
   body: () => unknown,
@@ -42,6 +44,13 @@ export async function profile(
 ): Promise<Profile> {
   const profiler = new Profiler(device.gpu);
   await device.synchronize();
+  if (device.recorder.profiler !== undefined) {
+    throw new ArgumentError(
+      "profile",
+      "the device is being profiled already",
+      "Await one profile before the next, or put one around both",
+    );
+  }
   device.recorder.profiler = profiler;
   const start = performance.now();
   let recorded: number;

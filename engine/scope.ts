@@ -7,7 +7,8 @@
 export interface Lease {
   /** The scope that ends the lease, if one does. */
   scope: Scope | undefined;
-  release(): void;
+  /** Ends the lease; `by` is for the error of who uses the tensor afterwards. */
+  release(by: string): void;
 }
 
 let innermost: Scope | undefined;
@@ -20,8 +21,9 @@ let innermost: Scope | undefined;
  * const probabilities = scope.keep(softmax(model.forward(x)));
  * ```
  *
- * Scopes nest and belong to synchronous code: close one before you await. Training loops need none, because `backward` frees
- * what it used and an optimizer's `zeroGrad` the gradients; inference and loops of one's own do.
+ * Scopes nest and belong to synchronous code: close one before you await. `Learner` puts each step in one. A training loop
+ * of one's own runs without, because `backward` frees nearly all that it used, but then each step leaves its batch, its
+ * prediction and its loss to the garbage collector.
  */
 export class Scope implements Disposable {
   readonly #outer: Scope | undefined;
@@ -54,7 +56,8 @@ export class Scope implements Disposable {
     while (innermost !== undefined && innermost !== this) innermost[Symbol.dispose]();
     innermost = this.#outer;
     this.#open = false;
-    for (const lease of this.#leases) if (lease.scope === this) lease.release();
+    for (const lease of this.#leases)
+      if (lease.scope === this) lease.release("the end of its scope");
     this.#leases.length = 0;
   }
 }
@@ -63,6 +66,17 @@ export class Scope implements Disposable {
 export function openScope(): Scope {
   innermost = new Scope(innermost);
   return innermost;
+}
+
+/**
+ * `tensor` itself when it was made in `scope`, else a view of it: so whoever gets the result may free it without taking it from
+ * another owner.
+ */
+export function ownedBy<T extends { readonly lease: Lease; alias(): T }>(
+  scope: Scope,
+  tensor: T,
+): T {
+  return tensor.lease.scope === scope ? tensor : tensor.alias();
 }
 
 /** Puts a new lease under the current scope, if there is one. */

@@ -7,7 +7,7 @@
  * Source of the method: Griewank and Walther, Evaluating Derivatives (2008), chapter 3; the form follows micrograd.
  */
 import { ArgumentError } from "./errors.ts";
-import { openScope } from "./scope.ts";
+import { openScope, ownedBy } from "./scope.ts";
 import { shapesEqual, type Shape } from "./shape.ts";
 import type { TapeNode, Tensor } from "./tensor.ts";
 
@@ -32,8 +32,12 @@ export function noGrad<T>(body: () => T): T {
 export type TensorObserver = (tensor: Tensor, op: string, phase: "output" | "gradient") => void;
 
 const observers = new Set<TensorObserver>();
+let announcing = false;
 
-/** Calls `observer` after each op and each gradient rule, in order; the result stops it. For guards and visualisation. */
+/**
+ * Calls `observer` after each op and each gradient rule, in order; the result stops it. For guards and visualisation. The ops
+ * that an observer itself calls are not observed.
+ */
 export function observeTensors(observer: TensorObserver): () => void {
   observers.add(observer);
   return () => observers.delete(observer);
@@ -41,7 +45,13 @@ export function observeTensors(observer: TensorObserver): () => void {
 
 /** Tells the observers. */
 export function announce(tensor: Tensor, op: string, phase: "output" | "gradient"): void {
-  for (const observer of observers) observer(tensor, op, phase);
+  if (announcing || observers.size === 0) return;
+  announcing = true;
+  try {
+    for (const observer of observers) observer(tensor, op, phase);
+  } finally {
+    announcing = false;
+  }
 }
 
 /** The two operations on gradients that the walk needs; the ops supply them. */
@@ -60,8 +70,9 @@ export interface WalkOptions {
 const freedNode: TapeNode = { op: "freed", inputs: [], saved: [], gradient: () => [] };
 
 /**
- * Carries `seed`, the gradient of `root`, back to the leaves and calls `deliver` once for each leaf that wants a gradient.
- * Frees each intermediate value and gradient after its last use, except `root`, its direct inputs, and what was kept.
+ * Carries `seed`, the gradient of `root`, back to the leaves and calls `deliver` once for each leaf that wants a gradient, which
+ * shares its memory with nothing else. Frees each intermediate value and gradient after its last use, except `root`, its direct
+ * inputs, and what was kept.
  */
 export function walkBackward(
   root: Tensor,
@@ -77,7 +88,7 @@ export function walkBackward(
     const dy = gradients.get(tensor);
     gradients.delete(tensor);
     if (node === undefined) {
-      if (dy !== undefined) deliver(tensor, dy === seed ? dy.alias() : dy);
+      if (dy !== undefined) deliver(tensor, unshared(dy, dy === seed));
       continue;
     }
     if (dy !== undefined) {
@@ -86,6 +97,14 @@ export function walkBackward(
     }
     if (!retainGraph) freeNode(tensor, node, spared);
   }
+}
+
+/** A rule may hand `dy` through to several inputs; leaves must not see each other's gradients change. The seed is the caller's. */
+function unshared(gradient: Tensor, isSeed: boolean): Tensor {
+  if (!isSeed && !gradient.sharesMemory) return gradient;
+  const copy = gradient.copy("backward");
+  if (!isSeed) gradient.release("backward");
+  return copy;
 }
 
 /** One step of the chain rule: `dy` of a node's output becomes gradients of its inputs. */
@@ -97,11 +116,12 @@ function propagate(
 ): void {
   using scope = openScope();
   const results = node.gradient(dy);
+  if (results.length < node.inputs.length) throw shortRuleError(node, results.length);
   node.inputs.forEach((input, i) => {
     const result = results[i];
     if (!input.requiresGrad || result === undefined || result === null) return;
-    // A rule may hand dy through; the alias makes the two independent owners.
-    const own = result === dy || results.indexOf(result) < i ? result.alias() : result;
+    // A rule may hand dy, an input or one tensor twice through; the walk frees what it gets, so it needs views of its own.
+    const own = ownedBy(scope, result);
     const fitted = shapesEqual(own.shape, input.shape) ? own : arithmetic.sumTo(own, input.shape);
     announce(fitted, node.op, "gradient");
     const earlier = gradients.get(input);
@@ -114,7 +134,8 @@ function propagate(
 }
 
 function freeNode(tensor: Tensor, node: TapeNode, spared: ReadonlySet<Tensor>): void {
-  for (const saved of node.saved) saved.release("backward");
+  for (const saved of node.saved) if (!saved.kept) saved.release("backward");
+  for (const input of node.inputs) input.uses--;
   tensor.node = freedNode;
   if (!tensor.kept && !spared.has(tensor)) tensor.release("backward()");
 }
@@ -137,6 +158,14 @@ function topologicalOrder(root: Tensor): Tensor[] {
     }
   }
   return order;
+}
+
+function shortRuleError({ op, inputs }: TapeNode, count: number): ArgumentError {
+  return new ArgumentError(
+    op,
+    `the gradient rule gave too few gradients: ${count} for ${inputs.length} inputs`,
+    "Return one for each input, null for those that take none",
+  );
 }
 
 function freedGraphError(tensor: Tensor): ArgumentError {

@@ -6,13 +6,14 @@ import type { DeviceBuffer } from "./device/buffer-pool.ts";
 import { defaultDevice, type Device } from "./device/device.ts";
 import {
   bytesPerElement,
+  checkElements,
   decodeHostData,
   encodeHostData,
   isFloat,
   type DType,
   type HostData,
 } from "./dtype.ts";
-import { ArgumentError, DTypeError, ShapeError, UseAfterFreeError } from "./errors.ts";
+import { ArgumentError, DeviceError, DTypeError, ShapeError, UseAfterFreeError } from "./errors.ts";
 import { adoptByScope, type Lease, type Scope } from "./scope.ts";
 import { checkShape, formatShape, sizeOf, type Shape } from "./shape.ts";
 
@@ -25,6 +26,11 @@ class Storage {
   constructor(op: string, device: Device, bytes: number) {
     this.device = device;
     this.buffer = device.buffers.acquire(op, bytes);
+  }
+
+  /** True when more than one tensor views the memory. */
+  get isShared(): boolean {
+    return this.#leases > 1;
   }
 
   lease(): StorageLease {
@@ -40,6 +46,7 @@ class Storage {
 class StorageLease implements Lease {
   scope: Scope | undefined;
   #storage: Storage | undefined;
+  #endedBy = "";
 
   constructor(storage: Storage) {
     this.#storage = storage;
@@ -49,16 +56,23 @@ class StorageLease implements Lease {
     return this.#storage;
   }
 
-  release(): void {
+  /** Who ended the lease. */
+  get endedBy(): string {
+    return this.#endedBy;
+  }
+
+  release(by: string): void {
     const storage = this.#storage;
+    if (storage === undefined) return;
     this.#storage = undefined;
-    storage?.endLease();
+    this.#endedBy = by;
+    storage.endLease();
   }
 }
 
 /** The safety net: ends the lease of a tensor that nobody released. */
 const finalizer = new FinalizationRegistry<StorageLease>((lease) => {
-  lease.release();
+  lease.release("the garbage collector");
 });
 
 /** How a tensor came to be, for `backward`; see `tape.ts`. */
@@ -87,9 +101,10 @@ export class Tensor {
   node: TapeNode | undefined;
   /** Set by `keep`: neither scopes nor `backward` free the tensor. */
   kept = false;
+  /** Nodes of the tape, not walked yet, that have this tensor as an input. */
+  uses = 0;
   #lease: StorageLease;
   #byteOffset = 0;
-  #freedBy = "release()";
 
   private constructor(lease: StorageLease, device: Device, shape: Shape, dtype: DType) {
     this.#lease = lease;
@@ -115,10 +130,19 @@ export class Tensor {
   }
 
   /** The same memory under another shape of the same size; both see every write. */
-  alias(shape: Shape = this.shape): Tensor {
-    const view = new Tensor(this.#storageOf("alias").lease(), this.device, shape, this.dtype);
+  alias(shape: Shape = this.shape, op = "alias"): Tensor {
+    const view = new Tensor(this.#storageOf(op).lease(), this.device, shape, this.dtype);
     view.#byteOffset = this.#byteOffset;
     return view;
+  }
+
+  /** New memory with the same elements, cut off from the tape. */
+  copy(op = "copy"): Tensor {
+    const { buffer, byteOffset } = this.memory(op);
+    const copy = Tensor.allocate(op, this.device, this.shape, this.dtype);
+    const target = copy.memory(op).buffer;
+    this.device.recorder.copy(buffer, byteOffset, target, 0, this.#paddedBytes);
+    return copy;
   }
 
   get lease(): Lease {
@@ -130,6 +154,11 @@ export class Tensor {
     return this.#lease.storage === undefined;
   }
 
+  /** True when other tensors view the same memory, so that a write to this one shows in them. */
+  get sharesMemory(): boolean {
+    return this.#lease.storage?.isShared === true;
+  }
+
   /** Where the elements are, for kernels. Throws `UseAfterFreeError` or `DeviceLostError`. */
   memory(op: string): { readonly buffer: DeviceBuffer; readonly byteOffset: number } {
     const { buffer } = this.#storageOf(op);
@@ -138,35 +167,52 @@ export class Tensor {
 
   /** Gives the memory back now. Only for code that knows that nobody uses the tensor any more; twice is harmless. */
   release(by = "release()"): void {
-    if (this.#lease.storage !== undefined) this.#freedBy = by;
-    this.#lease.release();
+    this.#lease.release(by);
   }
 
   /**
-   * Moves the elements into `target`, which must be able to hold them, at `byteOffset` (a multiple of 256), and makes this
-   * tensor a view of it. So that many parameters can be updated by one dispatch.
+   * Moves the elements into `target`, from its byte `byteOffset` on, and makes this tensor a view of that place. So that many
+   * parameters can be updated by one dispatch. Other views of the old memory stay behind, with their values.
+   *
+   * @throws ArgumentError unless `byteOffset` is a multiple of 256 from which on `target` can hold the elements.
+   * @throws DeviceError when `target` lives on another device.
    */
   moveInto(target: Tensor, byteOffset: number): void {
-    const bytes = Math.ceil((this.size * bytesPerElement[this.dtype]) / 4) * 4;
-    const from = this.memory("moveInto");
-    const storage = target.#storageOf("moveInto");
-    if (byteOffset % 256 !== 0 || byteOffset + bytes > storage.buffer.byteLength) {
+    const op = "moveInto";
+    const from = this.memory(op);
+    const storage = target.#storageOf(op);
+    if (target.device !== this.device) {
+      throw new DeviceError(op, "the tensors live on different devices", "Create both on one");
+    }
+    const end = byteOffset + this.size * bytesPerElement[this.dtype];
+    const capacity = target.size * bytesPerElement[target.dtype];
+    if (!(byteOffset >= 0 && byteOffset % 256 === 0 && end <= capacity)) {
       throw new ArgumentError(
-        "moveInto",
-        `the place does not fit: offset ${byteOffset}, ${bytes} bytes`,
-        "Align it to 256",
+        op,
+        `the elements do not fit: bytes ${byteOffset} to ${end} of ${capacity} bytes`,
+        "Begin at a multiple of 256 and leave room for all of them",
       );
     }
-    this.device.recorder.copy(from.buffer, from.byteOffset, storage.buffer, byteOffset, bytes);
+    const place = target.#byteOffset + byteOffset;
+    // WebGPU copies only between different buffers.
+    const between = from.buffer === storage.buffer ? this.copy(op) : undefined;
+    const { buffer, byteOffset: start } = between?.memory(op) ?? from;
+    this.device.recorder.copy(buffer, start, storage.buffer, place, this.#paddedBytes);
+    between?.release(op);
     const { scope } = this.#lease;
-    this.#lease.release();
+    this.#lease.release(op);
     this.#lease = storage.lease();
     scope?.adopt(this.#lease);
-    this.#byteOffset = byteOffset;
+    this.#byteOffset = place;
     finalizer.register(this, this.#lease);
   }
 
-  /** Overwrites all elements from the host. Throws `ShapeError` unless there are exactly `size` of them. */
+  /**
+   * Overwrites all elements from the host. A graph that was recorded before and not yet walked sees the new values.
+   *
+   * @throws ShapeError unless there are exactly `size` values.
+   * @throws ArgumentError when an integer type cannot hold one of them.
+   */
   write(values: ArrayLike<number>): void {
     if (values.length !== this.size) {
       throw new ShapeError(
@@ -175,14 +221,16 @@ export class Tensor {
         `Pass ${this.size} values`,
       );
     }
-    const { buffer, byteOffset } = this.memory("write");
-    if (this.size > 0)
-      this.device.recorder.write(buffer, byteOffset, encodeHostData(values, this.dtype));
+    upload("write", this, values);
   }
 
   /**
    * The elements on the host, row-major, as they are after everything recorded so far; f16 is widened to Float32Array.
-   * @throws DeviceLostError, and any error that the device reported since the last wait.
+   *
+   * @throws UseAfterFreeError when the tensor was freed.
+   * @throws DeviceLostError when the device is gone before the elements are here.
+   * @throws DeviceError of another kind when something recorded before failed on the device: a shader that does not compile, no
+   * memory left.
    */
   async data(): Promise<HostData> {
     const { buffer, byteOffset } = this.memory("data");
@@ -212,18 +260,32 @@ export class Tensor {
     return `Tensor(${name}${this.dtype}${formatShape(this.shape)}${this.requiresGrad ? ", requiresGrad" : ""})`;
   }
 
+  /** Size of the elements in whole words, as copies want it. */
+  get #paddedBytes(): number {
+    return Math.ceil((this.size * bytesPerElement[this.dtype]) / 4) * 4;
+  }
+
   #storageOf(op: string): Storage {
     const { storage } = this.#lease;
     this.device.assertUsable(op);
     if (storage === undefined) {
       throw new UseAfterFreeError(
         op,
-        `the tensor was already freed by ${this.#freedBy}: ${this.toString()}`,
+        `the tensor was already freed by ${this.#lease.endedBy}: ${this.toString()}`,
         "Call keep(t) right after it is made, or scope.keep(t), if it must live longer",
       );
     }
     return storage;
   }
+}
+
+/** Records the upload of as many values as `target` has elements. */
+function upload(op: string, target: Tensor, values: ArrayLike<number>): void {
+  const { dtype } = target;
+  const { buffer, byteOffset } = target.memory(op);
+  checkElements(op, values, dtype);
+  if (target.size > 0)
+    target.device.recorder.write(buffer, byteOffset, encodeHostData(values, dtype));
 }
 
 /** Numbers nested to any depth: `[[1, 2], [3, 4]]`. */
@@ -232,7 +294,7 @@ export type NestedNumbers = number | readonly NestedNumbers[];
 export interface TensorOptions {
   /** Default: the nesting of the values, or one axis for a typed array. */
   readonly shape?: Shape;
-  /** Default: f32, or the type of the typed array. */
+  /** Default: i32 for an Int32Array, u32 for a Uint32Array, else f32. */
   readonly dtype?: DType;
   /** Default: `defaultDevice()`. */
   readonly device?: Device;
@@ -254,14 +316,14 @@ type NumericArray =
  * A tensor from numbers on the host, which are copied.
  *
  * @throws ShapeError when the values are ragged or do not fill the shape.
+ * @throws ArgumentError when an integer type cannot hold one of the values: 0.5 as i32, -1 as u32.
  * @throws DTypeError when gradients are asked of an integer type.
  */
 export function tensor(values: NestedNumbers | NumericArray, options: TensorOptions = {}): Tensor {
   const { device = defaultDevice("tensor"), requiresGrad = false } = options;
-  const flat = ArrayBuffer.isView(values) ? values : flatten(values);
-  const shape = [
-    ...(options.shape ?? (ArrayBuffer.isView(values) ? [values.length] : nestingOf(values))),
-  ];
+  const nesting = ArrayBuffer.isView(values) ? [values.length] : nestingOf(values);
+  const flat = ArrayBuffer.isView(values) ? values : flatten(values, nesting);
+  const shape = [...(options.shape ?? nesting)];
   const dtype =
     options.dtype ??
     (values instanceof Int32Array ? "i32" : values instanceof Uint32Array ? "u32" : "f32");
@@ -270,12 +332,12 @@ export function tensor(values: NestedNumbers | NumericArray, options: TensorOpti
     throw new ShapeError(
       "tensor",
       `${flat.length} values do not fill the shape ${formatShape(shape)} of ${sizeOf(shape)}`,
-      "Correct the shape, or make all rows equally long",
+      "Pass one value for each element",
     );
   }
   device.assertUsable("tensor");
   const result = Tensor.allocate("tensor", device, shape, dtype);
-  result.write(flat);
+  upload("tensor", result, flat);
   if (requiresGrad) setRequiresGrad(result, true);
   return result;
 }
@@ -299,16 +361,31 @@ export function setRequiresGrad(leaf: Tensor, requiresGrad: boolean): void {
   leaf.requiresGrad = requiresGrad;
 }
 
-function flatten(values: NestedNumbers): number[] {
-  return typeof values === "number"
-    ? [values]
-    : ((values as readonly unknown[]).flat(Infinity) as number[]);
+/** The numbers of `values`, row-major. Throws `ShapeError` unless `values` is nested as `shape` says throughout. */
+function flatten(
+  values: NestedNumbers,
+  shape: Shape,
+  axis = 0,
+  flat: number[] = [],
+): readonly number[] {
+  if (typeof values === "number" && axis === shape.length) flat.push(values);
+  else if (typeof values === "object" && values.length === shape[axis])
+    for (const row of values) flatten(row, shape, axis + 1, flat);
+  else {
+    const found = typeof values === "object" ? `a row of ${values.length}` : `a ${typeof values}`;
+    throw new ShapeError(
+      "tensor",
+      `the rows differ: the first ones make the shape ${formatShape(shape)}, but axis ${axis} has ${found}, too`,
+      "Make all rows equally long and deep",
+    );
+  }
+  return flat;
 }
 
-/** Sizes along the first element of each level; raggedness shows as a wrong count. */
+/** Sizes along the first element of each level. */
 function nestingOf(values: NestedNumbers): number[] {
   const shape: number[] = [];
-  for (let level = values; typeof level !== "number"; level = level[0] ?? 0) {
+  for (let level = values; typeof level === "object"; level = level[0] ?? 0) {
     shape.push(level.length);
     if (level.length === 0) break;
   }

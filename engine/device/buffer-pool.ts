@@ -31,11 +31,10 @@ const granularity = 256;
 /** Pooled bytes beyond the largest live set by this much are given back to the driver. */
 const slackBytes = 256 * 2 ** 20;
 
-/** Rounds up to one of eight classes an octave: at most 12.5 % are wasted, and near sizes share a class. */
-function sizeClass(bytes: number, limit: number): number {
-  const padded = Math.max(granularity, Math.ceil(bytes / granularity) * granularity);
+/** Rounds `padded` up to one of eight classes an octave: at most 12.5 % are wasted, and near sizes share a class. */
+function sizeClass(padded: number, limit: number): number {
   const step = Math.max(granularity, 2 ** Math.floor(Math.log2(padded)) / 8);
-  return Math.min(Math.ceil(padded / step) * step, Math.max(padded, limit));
+  return Math.min(Math.ceil(padded / step) * step, limit);
 }
 
 export class BufferPool {
@@ -66,18 +65,18 @@ export class BufferPool {
 
   /** A buffer of at least `bytes`, its contents undefined. Throws `LimitError` before allocating what cannot be bound. */
   acquire(op: string, bytes: number): DeviceBuffer {
-    const limit = Math.min(
-      this.#gpu.limits.maxStorageBufferBindingSize,
-      this.#gpu.limits.maxBufferSize,
-    );
-    if (bytes > limit) {
+    const { maxStorageBufferBindingSize, maxBufferSize } = this.#gpu.limits;
+    const most = Math.min(maxStorageBufferBindingSize, maxBufferSize);
+    const limit = most - (most % granularity);
+    const padded = Math.max(granularity, Math.ceil(bytes / granularity) * granularity);
+    if (padded > limit) {
       throw new LimitError(
         op,
         `one tensor needs ${formatBytes(bytes)}, more than the ${formatBytes(limit)} that the adapter can bind`,
         `Use a batch or an image at least ${Math.ceil((bytes / limit) * 10) / 10} times smaller`,
       );
     }
-    const byteLength = sizeClass(bytes, limit - (limit % granularity));
+    const byteLength = sizeClass(padded, limit);
     const reused = this.#free.get(byteLength)?.pop();
     if (reused !== undefined) {
       this.#pooledBuffers--;
@@ -103,17 +102,19 @@ export class BufferPool {
 
   /** Gives every pooled buffer that no unsubmitted command uses back to the driver. */
   trim(): void {
-    let destroyed = 0;
+    const before = this.#pooledBuffers;
     for (const [byteLength, list] of this.#free) {
-      const kept = list.filter((buffer) => !this.#canDestroy(buffer));
-      for (const buffer of list) if (!kept.includes(buffer)) buffer.gpu.destroy();
-      const count = list.length - kept.length;
-      destroyed += count;
-      this.#pooledBuffers -= count;
-      this.#pooledBytes -= count * byteLength;
-      this.#free.set(byteLength, kept);
+      const kept = list.filter((buffer) => {
+        if (!this.#canDestroy(buffer)) return true;
+        buffer.gpu.destroy();
+        this.#pooledBuffers--;
+        this.#pooledBytes -= byteLength;
+        return false;
+      });
+      if (kept.length > 0) this.#free.set(byteLength, kept);
+      else this.#free.delete(byteLength);
     }
-    if (destroyed > 0) this.#onDestroy();
+    if (this.#pooledBuffers < before) this.#onDestroy();
   }
 
   memory(): MemoryReport {

@@ -5,7 +5,7 @@
  * Order is everything here. Commands take effect in the order of recording, uploads included, so a buffer may be reused
  * while earlier commands that read its old contents are still on their way.
  */
-import { LimitError, type WgradError } from "../errors.ts";
+import { LimitError, ValidationError, type WgradError } from "../errors.ts";
 import type { DeviceBuffer } from "./buffer-pool.ts";
 import type { Pipeline } from "./pipeline-cache.ts";
 import type { Profiler } from "./profiler.ts";
@@ -66,7 +66,7 @@ const maxBindGroups = 16384;
 
 export class CommandRecorder {
   readonly #gpu: GPUDevice;
-  readonly #onError: (error: WgradError) => void;
+  readonly #onError: (error: WgradError, serial: number) => void;
   readonly #arena: GPUBuffer;
   readonly #arenaWords = new Uint32Array(arenaBytes / 4);
   readonly #alignment: number;
@@ -83,7 +83,8 @@ export class CommandRecorder {
   /** Dispatches and submits since the device was opened. */
   readonly counts = { dispatches: 0, submits: 0 };
 
-  constructor(gpu: GPUDevice, onError: (error: WgradError) => void) {
+  /** @param onError told of what cannot be encoded, and of the serial of the recording that it was in. */
+  constructor(gpu: GPUDevice, onError: (error: WgradError, serial: number) => void) {
     this.#gpu = gpu;
     this.#onError = onError;
     this.#alignment = gpu.limits.minUniformBufferOffsetAlignment;
@@ -94,14 +95,28 @@ export class CommandRecorder {
     });
   }
 
+  /** Serial of the last recording that `flush` took; they are submitted in this order. */
+  get flushed(): number {
+    return this.#recording - 1;
+  }
+
   /** True when no recorded but unsubmitted command uses the buffer. */
   isIdle(buffer: DeviceBuffer): boolean {
     return buffer.lastUse <= this.#submitted;
   }
 
   dispatch(dispatch: Omit<Dispatch, "kind">): void {
-    const limit = this.#gpu.limits.maxComputeWorkgroupsPerDimension;
-    const { grid, label } = dispatch;
+    const { maxComputeWorkgroupsPerDimension: limit, maxUniformBufferBindingSize } =
+      this.#gpu.limits;
+    const mostBytes = Math.min(maxUniformBufferBindingSize, arenaBytes);
+    const { grid, label, params } = dispatch;
+    if (params.byteLength > mostBytes) {
+      throw new LimitError(
+        label,
+        `struct Params takes ${params.byteLength} bytes, more than a uniform's ${mostBytes}`,
+        "Put long lists into a storage buffer",
+      );
+    }
     if (grid.some((count) => !Number.isInteger(count) || count < 0 || count > limit)) {
       throw new LimitError(
         label,
@@ -166,6 +181,7 @@ export class CommandRecorder {
       this.#submit(commands, serial);
       return undefined;
     }
+    // No part of this rejects: what goes wrong is reported, so that nobody needs to wait for a flush.
     const tail = Promise.all([this.#tail, ...compiling]).then(() => {
       this.#submit(commands, serial);
       if (this.#tail === tail) this.#tail = undefined;
@@ -180,15 +196,22 @@ export class CommandRecorder {
   }
 
   #submit(commands: readonly Command[], serial: number): void {
-    for (const command of commands) this.#encode(command);
+    for (const command of commands) {
+      try {
+        this.#encode(command, serial);
+      } catch (cause) {
+        this.#onError(refusedError(command, cause), serial);
+      }
+    }
     this.#finish();
     this.#submitted = serial;
   }
 
-  #encode(command: Command): void {
+  #encode(command: Command, serial: number): void {
     switch (command.kind) {
       case "dispatch":
-        this.#encodeDispatch(command);
+        if (command.pipeline.error === undefined) this.#encodeDispatch(command);
+        else this.#onError(command.pipeline.error, serial);
         break;
       case "write":
         this.#finish();
@@ -213,10 +236,7 @@ export class CommandRecorder {
 
   #encodeDispatch(command: Dispatch): void {
     const { pipeline, params, grid } = command;
-    if (pipeline.compiled === undefined) {
-      if (pipeline.error !== undefined) this.#onError(pipeline.error);
-      return;
-    }
+    if (pipeline.compiled === undefined) return;
     if (this.#arenaOffset + params.byteLength > arenaBytes) this.#finish();
     const offset = this.#arenaOffset;
     if (params.length > 0) {
@@ -281,6 +301,16 @@ export class CommandRecorder {
     this.#arenaOffset = 0;
     this.#encoder = undefined;
   }
+}
+
+/** For what WebGPU's binding throws at once instead of reporting it, for example for a negative offset. */
+function refusedError(command: Command, cause: unknown): ValidationError {
+  const what = command.kind === "dispatch" ? command.label : command.kind;
+  return new ValidationError(
+    what,
+    `WebGPU refused the command: ${cause instanceof Error ? cause.message.trim() : String(cause)}`,
+    "Check offsets and sizes of what was recorded",
+  );
 }
 
 /** `writeBuffer` takes whole words. */

@@ -2,17 +2,10 @@
  * @file The device: one adapter opened, with its buffers, pipelines and queue. Everything above this folder speaks of
  * tensors; everything in it speaks WebGPU.
  */
-import {
-  ArgumentError,
-  DeviceError,
-  DeviceLostError,
-  NoAdapterError,
-  OutOfMemoryError,
-  ValidationError,
-  type WgradError,
-} from "../errors.ts";
+import { ArgumentError, DeviceError, DeviceLostError, NoAdapterError } from "../errors.ts";
 import { BufferPool, type DeviceBuffer, type MemoryReport } from "./buffer-pool.ts";
 import { CommandRecorder } from "./command-recorder.ts";
+import { convertError, describeLoss, PendingErrors, type Loss } from "./device-errors.ts";
 import { PipelineCache, type CompileProgress } from "./pipeline-cache.ts";
 import { Readback } from "./readback.ts";
 
@@ -45,9 +38,11 @@ export interface AdapterDescription {
 let current: Device | undefined;
 
 /**
- * Opens the best adapter with all the limits and the features it has, and makes it the default device if there is none.
+ * Opens the best adapter with all the limits and the features it has, and makes it the default device if there is none, or if
+ * the one there is was lost.
  *
  * @throws NoAdapterError when WebGPU is missing or offers no adapter.
+ * @throws DeviceError when the adapter refuses to be opened.
  */
 export async function openDevice(options: DeviceOptions): Promise<Device> {
   const {
@@ -71,18 +66,32 @@ export async function openDevice(options: DeviceOptions): Promise<Device> {
       "Install a GPU driver, or a software one (on Debian and Ubuntu as root: apt-get install mesa-vulkan-drivers, version 25 or newer)",
     );
   }
-  const device = await wait(
-    adapter.requestDevice({
-      label: "wgrad",
-      requiredLimits: minimal ? {} : limitsOf(adapter),
-      requiredFeatures: minimal
-        ? []
-        : usefulFeatures.filter((feature) => adapter.features.has(feature)),
-    }),
-  );
-  const opened = new Device(device, describe(adapter), wait);
-  current ??= opened;
+  const opened = new Device(await requestDevice(adapter, minimal, wait), describe(adapter), wait);
+  if (current === undefined || current.isLost) current = opened;
   return opened;
+}
+
+async function requestDevice(
+  adapter: GPUAdapter,
+  minimal: boolean,
+  wait: Wait,
+): Promise<GPUDevice> {
+  const features = usefulFeatures.filter((feature) => adapter.features.has(feature));
+  try {
+    return await wait(
+      adapter.requestDevice({
+        label: "wgrad",
+        requiredLimits: minimal ? {} : limitsOf(adapter),
+        requiredFeatures: minimal ? [] : features,
+      }),
+    );
+  } catch (cause) {
+    throw new DeviceError(
+      "openDevice",
+      `the adapter could not be opened: ${cause instanceof Error ? cause.message.trim() : String(cause)}`,
+      "Close other programs that use the GPU, update the driver, or try { minimal: true }",
+    );
+  }
 }
 
 function waitPlainly<T>(promise: Promise<T>): Promise<T> {
@@ -148,16 +157,16 @@ export class Device {
   readonly pipelines: PipelineCache;
   readonly #wait: Wait;
   readonly #readback: Readback;
-  #pending: WgradError | undefined;
-  #lost: LostState | undefined;
+  readonly #errors = new PendingErrors();
+  #lost: Loss | undefined;
 
   /** Use `openDevice`. */
   constructor(gpu: GPUDevice, adapter: AdapterDescription, wait: Wait) {
     this.gpu = gpu;
     this.adapter = adapter;
     this.#wait = wait;
-    this.recorder = new CommandRecorder(gpu, (error) => {
-      this.#report(error);
+    this.recorder = new CommandRecorder(gpu, (error, serial) => {
+      this.#errors.report(error, serial);
     });
     this.buffers = new BufferPool(
       gpu,
@@ -169,10 +178,10 @@ export class Device {
     this.pipelines = new PipelineCache(gpu, wait);
     this.#readback = new Readback(gpu, this.recorder, wait);
     gpu.addEventListener("uncapturederror", (event) => {
-      this.#report(convertError(event.error));
+      this.#errors.report(convertError(event.error), 0);
     });
     void gpu.lost.then(({ reason, message }) => {
-      this.#lost ??= lostError(reason, message);
+      this.#lost ??= describeLoss(reason, message);
     });
   }
 
@@ -219,13 +228,18 @@ export class Device {
 
   /**
    * Submits everything recorded and resolves when the device has finished it.
-   * @throws the first error that the device reported since the last wait.
+   *
+   * @throws DeviceLostError when the device is gone before.
+   * @throws DeviceError of another kind when something recorded so far failed on the device.
    */
   async synchronize(): Promise<void> {
     this.assertUsable("synchronize");
-    await this.recorder.flush();
+    const submitted = this.recorder.flush();
+    const wait = this.#errors.beginWait(this.recorder.flushed);
+    await submitted;
     await this.#wait(this.gpu.queue.onSubmittedWorkDone());
-    this.throwPending();
+    this.#errors.throwFor(wait);
+    this.assertUsable("synchronize");
   }
 
   /** Bytes of a buffer, as they are after everything recorded so far. Throws like `synchronize`. */
@@ -236,16 +250,17 @@ export class Device {
     byteLength: number,
   ): Promise<ArrayBuffer> {
     this.assertUsable(op);
-    try {
-      const bytes = await this.#readback.read(buffer, byteOffset, byteLength);
-      this.throwPending();
-      return bytes;
-    } catch (cause) {
-      this.throwPending();
-      await Promise.race([this.gpu.lost, Promise.resolve()]);
+    const reading = this.#readback.read(buffer, byteOffset, byteLength);
+    const wait = this.#errors.beginWait(this.recorder.flushed);
+    const bytes = await reading.catch(async (cause: unknown) => {
+      this.#errors.throwFor(wait);
+      // Memory cannot be mapped on a lost device; that it is lost may be announced a little later.
+      await new Promise((resolve) => setTimeout(resolve));
       this.assertUsable(op);
       throw cause;
-    }
+    });
+    this.#errors.throwFor(wait);
+    return bytes;
   }
 
   /** Waits the way the host wants it; see `DeviceOptions.wait`. */
@@ -253,80 +268,22 @@ export class Device {
     return this.#wait(promise);
   }
 
-  /** Throws, once, the first error reported since the last call. */
-  throwPending(): void {
-    const error = this.#pending;
-    this.#pending = undefined;
-    if (error !== undefined) throw error;
-  }
-
-  /** Finishes the work under way and frees everything. Tensors of the device cannot be used afterwards. Twice is harmless. */
+  /**
+   * Finishes the work under way and frees everything. Tensors of the device cannot be used afterwards. Twice is harmless. Errors
+   * that no wait has thrown are dropped; `synchronize` before, to see them.
+   */
   async close(): Promise<void> {
-    if (this.#lost === undefined) {
-      await this.recorder.flush();
-      await this.#wait(this.gpu.queue.onSubmittedWorkDone());
+    try {
+      if (this.#lost === undefined) {
+        await this.recorder.flush();
+        await this.#wait(this.gpu.queue.onSubmittedWorkDone());
+      }
+    } finally {
+      this.#lost ??= describeLoss("destroyed", "");
+      if (current === this) current = undefined;
+      this.gpu.destroy();
     }
-    this.#lost ??= new LostState(
-      "close",
-      "the device was closed",
-      "Open a new one and create the tensors there",
-    );
-    if (current === this) current = undefined;
-    this.gpu.destroy();
   }
-
-  #report(error: WgradError): void {
-    this.#pending ??= error;
-  }
-}
-
-/** Keeps the parts of the message, so that each op can put its own name before them. */
-class LostState extends DeviceLostError {
-  readonly problem: string;
-  readonly fix: string;
-
-  constructor(op: string, problem: string, fix: string) {
-    super(op, problem, fix);
-    this.problem = problem;
-    this.fix = fix;
-  }
-}
-
-function lostError(reason: string, message: string): LostState {
-  return reason === "destroyed"
-    ? new LostState(
-        "device",
-        "the device was closed",
-        "Open a new one and create the tensors there",
-      )
-    : new LostState(
-        "device",
-        `the device was lost: ${message.trim() || reason}`,
-        "Open a new one with openDevice and load the last checkpoint; a smaller batch helps if a driver timeout was the cause",
-      );
-}
-
-function convertError(error: GPUError): WgradError {
-  const text = error.message.trim();
-  if (error.constructor.name === "GPUOutOfMemoryError") {
-    return new OutOfMemoryError(
-      "device",
-      `out of memory: ${text}`,
-      "Use a smaller batch or image, or close other programs",
-    );
-  }
-  if (error.constructor.name === "GPUValidationError") {
-    return new ValidationError(
-      "device",
-      `WebGPU refused a command: ${text}`,
-      "The label in the message names the kernel",
-    );
-  }
-  return new DeviceError(
-    "device",
-    `internal error: ${text}`,
-    "Update the driver, or report it with this message",
-  );
 }
 
 /** Refuses tensors of different devices in one op. */

@@ -66,7 +66,10 @@ export class PipelineCache {
     return { requested: this.#pipelines.size, finished: this.#finished };
   }
 
-  /** Calls `listener` whenever a pipeline was requested or finished; the result stops it. */
+  /**
+   * Calls `listener` whenever a pipeline was requested or finished; the result stops it. What a listener throws is an uncaught
+   * error, as with the events of the platform.
+   */
   onProgress(listener: (progress: CompileProgress) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -82,7 +85,15 @@ export class PipelineCache {
   }
 
   #announce(): void {
-    for (const listener of this.#listeners) listener(this.progress);
+    for (const listener of this.#listeners) {
+      try {
+        listener(this.progress);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 
   #compile(request: PipelineRequest): Pipeline {
@@ -186,7 +197,7 @@ async function compileError(
 }
 
 /** `file:line:column` for a place in the joined text. */
-export function locate(source: ShaderSource, line: number, column: number): string {
+function locate(source: ShaderSource, line: number, column: number): string {
   const part = [...source.parts].reverse().find(({ firstLine }) => firstLine <= line);
   return part === undefined
     ? `${source.file}:${line}:${column}`

@@ -1,12 +1,14 @@
 /**
- * @file Results from the device to the host, through staging buffers that are reused. The copy is recorded when it is asked
- * for, so later changes of the tensor do not show; the host may do other work until the promise resolves.
+ * @file Results from the device to the host, through staging buffers; small ones are reused. The copy is recorded when it is
+ * asked for, so later changes of the tensor do not show; the host may do other work until the promise resolves.
  */
 import type { DeviceBuffer } from "./buffer-pool.ts";
 import type { CommandRecorder } from "./command-recorder.ts";
 
-/** Staging buffers beyond this many of one size are destroyed after use. */
+/** Staging buffers beyond this many of one size are destroyed after use, */
 const stagingPerSize = 8;
+/** and so are those of more bytes, which would hold memory that `device.memory()` does not show. */
+const mostReusedBytes = 2 ** 20;
 
 export class Readback {
   readonly #gpu: GPUDevice;
@@ -26,32 +28,40 @@ export class Readback {
 
   /** `byteLength` bytes of `buffer` from `byteOffset` on, as they are after everything recorded so far. */
   read(buffer: DeviceBuffer, byteOffset: number, byteLength: number): Promise<ArrayBuffer> {
-    const size = 2 ** Math.max(8, Math.ceil(Math.log2(Math.max(1, byteLength))));
-    const staging = this.#idle.get(size)?.pop() ?? this.#create(size);
-    this.#recorder.copy(buffer, byteOffset, staging, 0, Math.ceil(byteLength / 4) * 4);
-    return this.#map(staging, size, byteLength, this.#recorder.flush());
+    const padded = Math.ceil(byteLength / 4) * 4;
+    const staging = this.#take(padded);
+    this.#recorder.copy(buffer, byteOffset, staging, 0, padded);
+    return this.#map(staging, byteLength, this.#recorder.flush());
   }
 
   async #map(
     staging: GPUBuffer,
-    size: number,
     byteLength: number,
     submitted: Promise<void> | undefined,
   ): Promise<ArrayBuffer> {
     if (submitted !== undefined) await submitted;
-    await this.#wait(staging.mapAsync(1 /* READ */, 0, Math.max(4, Math.ceil(byteLength / 4) * 4)));
-    const bytes = staging
-      .getMappedRange(0, Math.max(4, Math.ceil(byteLength / 4) * 4))
-      .slice(0, byteLength);
+    await this.#wait(staging.mapAsync(1 /* READ */));
+    const bytes = staging.getMappedRange().slice(0, byteLength);
     staging.unmap();
-    const idle = this.#idle.get(size) ?? [];
-    this.#idle.set(size, idle);
-    if (idle.length < stagingPerSize) idle.push(staging);
-    else staging.destroy();
+    this.#putBack(staging);
     return bytes;
   }
 
-  #create(size: number): GPUBuffer {
+  #putBack(staging: GPUBuffer): void {
+    const idle = this.#idle.get(staging.size) ?? [];
+    if (staging.size > mostReusedBytes || idle.length >= stagingPerSize) {
+      staging.destroy();
+      return;
+    }
+    idle.push(staging);
+    this.#idle.set(staging.size, idle);
+  }
+
+  #take(bytes: number): GPUBuffer {
+    const power = 2 ** Math.max(8, Math.ceil(Math.log2(Math.max(1, bytes))));
+    const size = power <= mostReusedBytes ? power : bytes;
+    const idle = this.#idle.get(size)?.pop();
+    if (idle !== undefined) return idle;
     return this.#gpu.createBuffer({
       label: `staging (${size} bytes)`,
       size,

@@ -41,6 +41,14 @@ export function reflectShader(file: string, code: string): ShaderReflection {
   const text = code.replace(/\/\*[\s\S]*?\*\//g, "").replace(/\/\/.*$/gm, "");
   const bindings = reflectBindings(file, text);
   const { params, paramWords } = reflectParams(file, text);
+  const uniforms = bindings.filter(({ kind }) => kind === "uniform");
+  if (uniforms.length !== (paramWords > 0 ? 1 : 0)) {
+    throw new ShaderError(
+      file,
+      `struct Params and the uniforms do not match: ${paramWords * 4} bytes and [${uniforms.map(({ name }) => name).join(", ")}]`,
+      "Put all numbers into struct Params and declare `var<uniform> params: Params` once, or neither",
+    );
+  }
   const reflection = { bindings, params, paramWords, constants: reflectConstants(text) };
   reflections.set(code, reflection);
   return reflection;

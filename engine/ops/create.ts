@@ -1,12 +1,11 @@
 /** @file Tensors made of nothing: one value everywhere, counted numbers, the identity matrix. They are leaves. */
 import { defaultDevice, type Device } from "../device/device.ts";
-import { isFloat, type DType } from "../dtype.ts";
+import { checkElement, isFloat, type DType } from "../dtype.ts";
 import { ArgumentError, LimitError } from "../errors.ts";
 import { zerosLike } from "../op.ts";
 import { checkShape, type Shape } from "../shape.ts";
 import { setRequiresGrad, tensor, Tensor } from "../tensor.ts";
 import { fillWith } from "./fill.ts";
-import { checkElement } from "./scalar.ts";
 
 export { zerosLike };
 

@@ -1,12 +1,12 @@
 /** @file More elements around a tensor: a constant, the mirrored inside, or the repeated edge. */
 import edgeSource from "../../shaders/movement/pad-edge.wgsl";
+import { checkElement } from "../dtype.ts";
 import { ArgumentError, ShapeError } from "../errors.ts";
 import { defineKernel, linearGrid, type ParamValues } from "../kernel.ts";
 import { defineOp } from "../op.ts";
 import { formatShape, sizeOf, stridesOf, type Shape } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
 import { fillWith } from "./fill.ts";
-import { checkElement } from "./scalar.ts";
 import { slice } from "./slice.ts";
 import { copyAxes, copyStrided } from "./strided-copy.ts";
 

@@ -1,7 +1,7 @@
 /** @file Plain numbers as operands: `mul(x, 0.5)`. */
 import type { Device } from "../device/device.ts";
-import { isFloat, type DType } from "../dtype.ts";
-import { ArgumentError, DTypeError } from "../errors.ts";
+import { checkElement } from "../dtype.ts";
+import { DTypeError } from "../errors.ts";
 import { keep } from "../scope.ts";
 import { tensor, type Tensor } from "../tensor.ts";
 
@@ -25,32 +25,28 @@ function operand(op: string, like: Tensor, value: number): Tensor {
   return scalarLike(like, value);
 }
 
-/** Throws `ArgumentError` when an integer type cannot hold the value: 0.5 as i32, -1 as u32. */
-export function checkElement(op: string, value: number, dtype: DType): void {
-  if (isFloat(dtype)) return;
-  const [low, high] = dtype === "i32" ? [-(2 ** 31), 2 ** 31 - 1] : [0, 2 ** 32 - 1];
-  if (!Number.isInteger(value) || value < low || value > high) {
-    throw new ArgumentError(
-      op,
-      `${dtype} cannot hold the value: ${value}`,
-      `Use whole numbers from ${low} to ${high}, or f32`,
-    );
-  }
-}
-
-/** Scalars of a device that were used before, so that `mul(x, 0.5)` in a loop uploads 0.5 once. */
+/** The scalars that a device used last, oldest first, so that `mul(x, 0.5)` in a loop uploads 0.5 once. */
 const scalars = new WeakMap<Device, Map<string, Tensor>>();
 const maxScalars = 256;
 
-/** A kept scalar of the device and type of `like`. */
-export function scalarLike(like: Tensor, value: number): Tensor {
-  let known = scalars.get(like.device);
-  if (known === undefined) scalars.set(like.device, (known = new Map<string, Tensor>()));
-  const key = `${like.dtype} ${Object.is(value, -0) ? "-0" : value}`;
-  const cached = known.get(key);
-  if (cached !== undefined) return cached;
-  if (known.size >= maxScalars) known.clear();
-  const scalar = keep(tensor(value, { dtype: like.dtype, device: like.device }));
+/** A scalar of the device and type of `like`, which lives until 256 others were used after it. */
+function scalarLike(like: Tensor, value: number): Tensor {
+  const { dtype, device } = like;
+  const known = scalars.get(device) ?? new Map<string, Tensor>();
+  scalars.set(device, known);
+  const key = `${dtype} ${Object.is(value, -0) ? "-0" : value}`;
+  const scalar = known.get(key) ?? keep(tensor(value, { dtype, device }));
+  known.delete(key);
   known.set(key, scalar);
+  if (known.size > maxScalars) dropOldest(known);
   return scalar;
+}
+
+/** A scalar that a graph still needs is left to the garbage collector. */
+function dropOldest(known: Map<string, Tensor>): void {
+  const [oldest] = known;
+  if (oldest === undefined) return;
+  const [key, scalar] = oldest;
+  known.delete(key);
+  if (scalar.uses === 0) scalar.release("the cache of scalars");
 }

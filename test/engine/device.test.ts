@@ -4,6 +4,8 @@ import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import {
   add,
+  backward,
+  DeviceError,
   DeviceLostError,
   exp,
   LimitError,
@@ -13,6 +15,7 @@ import {
   openDevice,
   ShaderError,
   tensor,
+  ValidationError,
   zeros,
   defineKernel,
 } from "../../engine/index.ts";
@@ -34,6 +37,14 @@ function runScript(body: string, flags: readonly string[] = []) {
   });
 }
 
+/** What each promise was rejected with; undefined for one that was not. */
+async function errorsOf(promises: readonly Promise<unknown>[]): Promise<unknown[]> {
+  const outcomes = await Promise.allSettled(promises);
+  return outcomes.map((outcome) =>
+    outcome.status === "rejected" ? (outcome.reason as unknown) : undefined,
+  );
+}
+
 describe("openDevice", () => {
   test("without WebGPU says what to use instead", async () => {
     await expect(openDevice({ gpu: undefined })).rejects.toThrowErrorMatchingSnapshot();
@@ -43,6 +54,25 @@ describe("openDevice", () => {
     const empty = { requestAdapter: () => Promise.resolve(null) } as unknown as GPU;
     await expect(openDevice({ gpu: empty })).rejects.toThrow(NoAdapterError);
     await expect(openDevice({ gpu: empty })).rejects.toThrowErrorMatchingSnapshot();
+  });
+
+  test("an adapter that cannot be opened is an error of its own", async () => {
+    const adapter = {
+      features: new Set<string>(),
+      limits: {},
+      requestDevice: () => Promise.reject(new Error("the GPU is busy")),
+    };
+    const busy = { requestAdapter: () => Promise.resolve(adapter) } as unknown as GPU;
+    await expect(openDevice({ gpu: busy })).rejects.toThrow(DeviceError);
+    await expect(openDevice({ gpu: busy })).rejects.toThrowErrorMatchingSnapshot();
+  });
+
+  test("a new device takes the place of a default one that was lost", () => {
+    const { status, stdout, stderr } = runScript(
+      `const lost = await openNodeDevice(); lost.gpu.destroy(); await lost.gpu.lost;
+       await openNodeDevice(); console.log(await wgrad.exp(wgrad.tensor([0])).item());`,
+    );
+    expect({ status, stdout }, stderr).toEqual({ status: 0, stdout: "1\n" });
   });
 
   test("asks for the limits of the adapter, or for the least that WebGPU guarantees", async () => {
@@ -90,6 +120,18 @@ describe("the process", () => {
     );
     expect(status).toBe(1);
     expect(stderr).toContain("ShapeError: add: shapes do not broadcast");
+  });
+});
+
+describe("progress of compiling", () => {
+  test("a listener that throws stops neither the work nor the device", () => {
+    const { status, stdout, stderr } = runScript(
+      `process.on("uncaughtException", (error) => { console.log(error.message); });
+       const device = await openNodeDevice();
+       device.onCompile(({ finished }) => { if (finished === 1) throw new Error("from the listener"); });
+       console.log(await wgrad.exp(wgrad.tensor([0])).item());`,
+    );
+    expect({ status, stdout }, stderr).toEqual({ status: 0, stdout: "from the listener\n1\n" });
   });
 });
 
@@ -141,6 +183,31 @@ describe("errors of the device", () => {
     expect([...(await mul(tensor([3]), 2).data())]).toEqual([6]);
   });
 
+  test("an error reaches every wait for what was recorded after it, none before, and none later", async () => {
+    const source = {
+      file: "broken.wgsl",
+      code: "@group(0) @binding(0) var<storage, read_write> out: array<f32>;\n@compute @workgroup_size(1) fn main() { out[0] = 1u; }",
+      parts: [],
+    };
+    const before = exp(tensor(new Float32Array(100_000))).data();
+    const out = zeros([1]);
+    defineKernel({ name: "broken", source, grid: () => [1, 1, 1] })({ out });
+    const after = [out.data(), exp(out).data(), device().synchronize()];
+    expect((await before).every((value) => value === 1)).toBe(true);
+    for (const error of await errorsOf(after)) expect(error).toBeInstanceOf(ShaderError);
+    expect(await exp(tensor([0])).item()).toBe(1);
+  });
+
+  test("a command that WebGPU refuses at once spoils no other", async () => {
+    const [x, y] = [tensor([1, 2]), zeros([2])];
+    const sum = add(x, 10);
+    const { buffer } = x.memory("test");
+    device().recorder.copy(buffer, -4, y.memory("test").buffer, 0, 4);
+    const product = mul(x, 10);
+    await expect(device().synchronize()).rejects.toThrow(ValidationError);
+    expect([...(await sum.data()), ...(await product.data())]).toEqual([11, 12, 10, 20]);
+  });
+
   test("WebGPU's own validation errors reach the caller, once", async () => {
     device().gpu.createBuffer({ label: "wrong usage", size: 4, usage: 0xffff });
     await expect(exp(tensor([0])).data()).rejects.toThrow(
@@ -167,6 +234,22 @@ describe("errors of the device", () => {
     expect(closed.isLost).toBe(true);
   });
 
+  test("waiting for a device that is lost meanwhile is an error", async () => {
+    const lost = await openNodeDevice();
+    const x = tensor([1, 2, 3], { device: lost });
+    const waits = [exp(x).data(), lost.synchronize()];
+    lost.gpu.destroy();
+    for (const error of await errorsOf(waits)) expect(error).toBeInstanceOf(DeviceLostError);
+    await lost.close();
+  });
+
+  test("close waits for readbacks under way, also while pipelines compile", async () => {
+    const own = await openNodeDevice();
+    const reading = exp(exp(tensor([0], { device: own }))).data();
+    await Promise.all([own.close(), own.close()]);
+    expect((await reading)[0]).toBeCloseTo(Math.E, 5);
+  });
+
   test("a device destroyed behind wgrad's back is reported as lost", async () => {
     const lost = await openNodeDevice();
     const x = tensor([1, 2, 3], { device: lost });
@@ -178,7 +261,21 @@ describe("errors of the device", () => {
 
   test("tensors of two devices do not mix", async () => {
     const other = await openNodeDevice();
-    expect(() => add(tensor([1]), tensor([2], { device: other }))).toThrowErrorMatchingSnapshot();
+    const foreign = tensor([2], { device: other });
+    expect(() => add(tensor([1]), foreign)).toThrowErrorMatchingSnapshot();
+    expect(() => {
+      tensor([1]).moveInto(foreign, 0);
+    }).toThrowErrorMatchingSnapshot();
+    expect(() => {
+      backward(exp(tensor([1], { requiresGrad: true })), { gradient: foreign });
+    }).toThrowErrorMatchingSnapshot();
+    const code =
+      "@group(0) @binding(0) var<storage, read> x: array<f32>;\n@group(0) @binding(1) var<storage, read_write> out: array<f32>;\n@compute @workgroup_size(1) fn main() { out[0] = x[0]; }";
+    const source = { file: "copy.wgsl", code, parts: [] };
+    const kernel = defineKernel({ name: "copy", source, grid: () => [1, 1, 1] });
+    expect(() => {
+      kernel({ x: tensor([1]), out: foreign });
+    }).toThrowErrorMatchingSnapshot();
     await other.close();
   });
 });

@@ -1,6 +1,7 @@
 /** @file The profiler: every dispatch is there, in a table and in a trace that others can read. */
 import { expect, test } from "vitest";
 import { exp, mul, openScope, profile, relu, tensor } from "../../engine/index.ts";
+import { openNodeDevice } from "../../engine/node.ts";
 import { useDevice } from "../device.ts";
 
 const device = useDevice();
@@ -40,6 +41,35 @@ test("writes a trace in Chrome's format", async ({ skip }) => {
   expect(spans).toHaveLength(1);
   expect(spans[0]?.ts).toBeGreaterThanOrEqual(0);
   expect(spans[0]?.dur).toBeGreaterThanOrEqual(0);
+});
+
+test("the work of a first call is measured although its pipeline compiles", async ({ skip }) => {
+  skip(!device().has("timestamp-query"), "the adapter has no timestamp-query");
+  const own = await openNodeDevice();
+  const x = tensor([1], { device: own });
+  const { spans } = await profile(() => relu(exp(x)), own);
+  expect(spans.map(({ label }) => label)).toEqual(["exp", "relu"]);
+  await own.close();
+});
+
+test("one profile inside another is refused, and the outer one goes on", async ({ skip }) => {
+  skip(!device().has("timestamp-query"), "the adapter has no timestamp-query");
+  const x = tensor([1]);
+  const outer = await profile(async () => {
+    await expect(profile(() => exp(x))).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: profile: the device is being profiled already. Await one profile before the next, or put one around both]`,
+    );
+    relu(x);
+  });
+  expect(outer.kernels.map(({ kernel }) => kernel)).toEqual(["relu"]);
+});
+
+test("a device without timestamp queries says so", async () => {
+  const minimal = await openNodeDevice({ minimal: true });
+  await expect(profile(() => null, minimal)).rejects.toThrow(
+    /profile: the adapter has no timestamp queries/,
+  );
+  await minimal.close();
 });
 
 test("an error in the profiled work leaves the device unprofiled", async ({ skip }) => {

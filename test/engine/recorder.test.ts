@@ -1,14 +1,17 @@
 /** @file Recording, submitting, reuse of memory, and reading back: the order of everything. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { BufferPool } from "../../engine/device/buffer-pool.ts";
 import {
   add,
   defineKernel,
   exp,
+  LimitError,
   mul,
   openScope,
   relu,
   sub,
   tensor,
+  zeros,
   type Tensor,
 } from "../../engine/index.ts";
 import { openNodeDevice } from "../../engine/node.ts";
@@ -122,6 +125,64 @@ describe("the pool", () => {
     expect(device().memory().liveBytes).toBe(liveBytes);
   });
 
+  test("refuses what fits the limit only without its padding", () => {
+    const limits = { maxStorageBufferBindingSize: 2 ** 20 - 4, maxBufferSize: 2 ** 20 };
+    const createBuffer = ({ size }: { size: number }) => ({ size });
+    const gpu = { limits, createBuffer } as unknown as GPUDevice;
+    const pool = new BufferPool(
+      gpu,
+      () => true,
+      () => undefined,
+    );
+    expect(pool.acquire("test", 2 ** 20 - 256).byteLength).toBe(2 ** 20 - 256);
+    expect(() => pool.acquire("test", 2 ** 20 - 4)).toThrow(LimitError);
+    expect(pool.memory().liveBuffers).toBe(1);
+  });
+
+  test("trim gives back what no recorded command uses, and keeps the rest", async () => {
+    await device().synchronize();
+    const x = tensor([1, 2]);
+    const [idle, busy] = [tensor([3, 4]), mul(x, 2)];
+    const sum = add(busy, 1);
+    idle.release();
+    busy.release();
+    device().buffers.trim();
+    expect(device().memory().pooledBuffers).toBe(1);
+    expect([...(await sum.data())]).toEqual([3, 5]);
+  });
+
+  test("staging buffers of large readbacks are not held", async () => {
+    const x = zeros([2 ** 20]);
+    const { gpu } = device();
+    const destroyed: number[] = [];
+    const staged = vi.spyOn(gpu, "createBuffer").mockImplementation((descriptor) => {
+      staged.mockRestore();
+      const buffer = gpu.createBuffer(descriptor);
+      const destroy = buffer.destroy.bind(buffer);
+      buffer.destroy = () => {
+        destroyed.push(buffer.size);
+        destroy();
+      };
+      return buffer;
+    });
+    await x.data();
+    expect(destroyed).toEqual([4 * 2 ** 20]);
+  });
+
+  test("numbers that change with every step take no more memory", async () => {
+    const x = tensor([1]);
+    const live: number[] = [];
+    for (let step = 0; step < 1200; step++) {
+      using _scope = openScope();
+      const y = add(mul(x, step + 0.5), 3);
+      if (step % 300 === 299) {
+        expect(await y.item()).toBe(step + 3.5);
+        live.push(device().memory().liveBuffers);
+      }
+    }
+    expect(new Set(live.slice(1)).size, live.join(" ")).toBe(1);
+  });
+
   test("gives memory of sizes that are no longer asked for back to the driver", async () => {
     const own = await openNodeDevice();
     for (let i = 1; i <= 40; i++) {
@@ -215,6 +276,30 @@ describe("kernels", () => {
           source: source("struct Params { m: mat2x2f }"),
           grid: () => [1, 1, 1],
         })({ x: x() });
+      },
+    ],
+    [
+      "Params larger than a uniform",
+      () => {
+        const code = `struct Params { list: array<vec4<u32>, 5000> }
+          @group(0) @binding(0) var<storage, read_write> out: array<f32>;
+          @group(0) @binding(1) var<uniform> params: Params;
+          @compute @workgroup_size(1) fn main() { out[0] = f32(params.list[0].x); }`;
+        defineKernel({ name: "long", source: source(code), grid: () => [1, 1, 1] })(
+          { out: out() },
+          { list: [1] },
+        );
+      },
+    ],
+    [
+      "a uniform that is no Params",
+      () => {
+        const code = `@group(0) @binding(0) var<storage, read_write> out: array<f32>;
+          @group(0) @binding(1) var<uniform> scale: f32;
+          @compute @workgroup_size(1) fn main() { out[0] = scale; }`;
+        defineKernel({ name: "loose", source: source(code), grid: () => [1, 1, 1] })({
+          out: out(),
+        });
       },
     ],
     [

@@ -18,6 +18,7 @@ import {
   observeTensors,
   openScope,
   relu,
+  reshape,
   setRequiresGrad,
   sub,
   sum,
@@ -99,6 +100,27 @@ describe("backward", () => {
   });
 });
 
+describe("gradients of leaves share memory with nothing", () => {
+  test("not with each other", async () => {
+    const [a, b] = [leaf([1, 2]), leaf([3, 4])];
+    backward(sum(add(a, b)));
+    a.grad?.write([0, 0]);
+    expect(await numbers(a.grad)).toEqual([0, 0]);
+    expect(await numbers(b.grad)).toEqual([1, 1]);
+  });
+
+  test("not with the gradient that the caller gives", async () => {
+    const [x, y] = [leaf([1, 2]), leaf([1])];
+    const [forX, forY] = [tensor([5, 6]), tensor([7])];
+    backward(reshape(x, [2]), { gradient: forX });
+    backward(y, { gradient: forY });
+    forX.write([0, 0]);
+    forY.release();
+    expect(await numbers(x.grad)).toEqual([5, 6]);
+    expect(await numbers(y.grad)).toEqual([7]);
+  });
+});
+
 describe("grad", () => {
   test("gives gradients by name and leaves .grad alone", async () => {
     const [weight, bias, other] = [leaf([2]), leaf([1]), leaf([9])];
@@ -108,6 +130,16 @@ describe("grad", () => {
     expect(await numbers(gradients.bias)).toEqual([1]);
     expect(gradients.other).toBeNull();
     expect(weight.grad).toBeUndefined();
+  });
+
+  test("frees the gradients that nobody asked for", () => {
+    const [weight, bias] = [leaf([2]), leaf([1])];
+    const before = device().memory().liveBuffers;
+    {
+      using _scope = openScope();
+      grad(add(mul(weight, weight), bias), { weight }).weight?.release();
+    }
+    expect(device().memory().liveBuffers).toBe(before);
   });
 });
 
@@ -172,6 +204,86 @@ describe("memory", () => {
   });
 });
 
+describe("rules and saved values that belong to somebody else", () => {
+  /** `x` itself, by a copy on the device. */
+  const fill = (x: Tensor, out: Tensor): void => {
+    const [from, to] = [x.memory("test"), out.memory("test")];
+    x.device.recorder.copy(from.buffer, from.byteOffset, to.buffer, 0, x.size * 4);
+  };
+
+  test("an op may save its input", async () => {
+    const square = defineOp<readonly [Tensor], undefined, { x: Tensor }>({
+      name: "test/saves-input",
+      output: ([x]) => ({ shape: x.shape }),
+      forward: ([x], out) => {
+        fill(mul(x, x), out);
+        return { x };
+      },
+      gradient: (dy, { saved }) => [mul(dy, mul(saved.x, 2))],
+    });
+    const x = leaf([3, 4]);
+    noGrad(() => square([x], undefined));
+    backward(sum(square([x], undefined)));
+    expect(await numbers(x.grad)).toEqual([6, 8]);
+    expect(await numbers(x)).toEqual([3, 4]);
+  });
+
+  test("a rule may return a saved value, an input, or one tensor twice", async () => {
+    const product = defineOp<readonly [Tensor, Tensor], undefined, { twice: Tensor }>({
+      name: "test/returns-inputs",
+      output: ([a]) => ({ shape: a.shape }),
+      forward: ([a, b], out) => {
+        fill(mul(a, b), out);
+        return { twice: mul(a, 2) };
+      },
+      gradient: (_dy, { inputs: [a, b], saved }) => (a === b ? [saved.twice, null] : [b, a]),
+    });
+    const [a, b] = [leaf([3]), leaf([5])];
+    const loss = sum(product([a, b], undefined));
+    backward(loss, { retainGraph: true });
+    a.grad?.write([0]);
+    backward(loss);
+    expect(await numbers(a.grad)).toEqual([5]);
+    expect(await numbers(b.grad)).toEqual([6]);
+    const same = sum(product([a, a], undefined));
+    backward(same, { retainGraph: true });
+    backward(same);
+    expect(await numbers(a.grad)).toEqual([17]);
+    expect([await numbers(a), await numbers(b)]).toEqual([[3], [5]]);
+  });
+
+  test("a saved value that was kept outlives backward", async () => {
+    const op = defineOp<readonly [Tensor], undefined, { half: Tensor }>({
+      name: "test/kept",
+      output: ([x]) => ({ shape: x.shape }),
+      forward: ([x], out) => {
+        fill(x, out);
+        return { half: mul(x, 0.5) };
+      },
+      gradient: (dy) => [dy],
+    });
+    const { out, saved } = op.withSaved([leaf([4])], undefined);
+    keep(saved.half);
+    backward(out);
+    expect(await numbers(saved.half)).toEqual([2]);
+  });
+
+  test("a rule that forgets an input is refused", () => {
+    const op = defineOp<readonly [Tensor, Tensor], undefined>({
+      name: "test/short",
+      output: ([a]) => ({ shape: a.shape }),
+      forward: ([a], out) => {
+        fill(a, out);
+        return {};
+      },
+      gradient: (dy) => [dy],
+    });
+    expect(() => {
+      backward(op([leaf([1]), leaf([2])], undefined));
+    }).toThrowErrorMatchingSnapshot();
+  });
+});
+
 describe("ops from outside the engine", () => {
   const code = `
     struct Params { size: u32, factor: f32 }
@@ -220,6 +332,14 @@ describe("gradcheck", () => {
     );
   });
 
+  test("leaves nothing behind but the readings", async () => {
+    const [a, b] = [tensor([[1, 2]]), tensor([[3], [4]])];
+    const before = device().memory().liveBuffers;
+    await gradcheck((x, y) => exp(mul(x, y)), [a, b], { tolerance: 1 });
+    // The step that is counted from is one scalar in the cache at most.
+    expect(device().memory().liveBuffers - before).toBeLessThanOrEqual(1);
+  });
+
   test("catches a wrong one and says where", async () => {
     const wrong = defineOp<readonly [Tensor], undefined>({
       name: "test/wrong",
@@ -251,6 +371,22 @@ describe("guardNonFinite", () => {
     await guard.check();
   });
 
+  test("counts the steps when the checks are called, not when they are answered", async () => {
+    using guard = guardNonFinite();
+    const first = guard.check();
+    const second = guard.check();
+    log(tensor([-1]));
+    const third = guard.check();
+    await Promise.all([first, second]);
+    await expect(third).rejects.toThrow(/in step 2: the result of log/);
+  });
+
+  test("that was switched off refuses to check", async () => {
+    const guard = guardNonFinite();
+    guard[Symbol.dispose]();
+    await expect(guard.check()).rejects.toThrow(/freed by the end of the guard/);
+  });
+
   test("tells gradients from results", async () => {
     using guard = guardNonFinite();
     guard.step(17);
@@ -274,8 +410,60 @@ test("observers see every result and gradient in order", () => {
   expect(seen.slice(0, 2)).toEqual(["mul output", "exp output"]);
 });
 
+test("what an observer computes is not observed", () => {
+  const seen: string[] = [];
+  const stop = observeTensors((looked, op) => {
+    seen.push(op);
+    exp(looked);
+  });
+  relu(tensor([1]));
+  stop();
+  expect(seen).toEqual(["relu"]);
+});
+
 describe("wrong calls", () => {
   test.each([
+    [
+      "backward with a gradient of another element type",
+      () => {
+        backward(mul(leaf([1, 2]), 2), { gradient: tensor([1, 2], { dtype: "i32" }) });
+      },
+    ],
+    [
+      "grad of a result",
+      () => {
+        const hidden = exp(leaf([1]));
+        grad(sum(hidden), { hidden });
+      },
+    ],
+    [
+      "a tensor of a closed scope",
+      () => {
+        let x: Tensor;
+        {
+          using _scope = openScope();
+          x = tensor([1]);
+        }
+        relu(x);
+      },
+    ],
+    ["ragged rows of the right number", () => tensor([[1, 2], [3], [4, 5, 6]])],
+    [
+      "rows of different depth",
+      () =>
+        tensor([
+          [1, [2]],
+          [3, 4],
+        ]),
+    ],
+    ["a fraction as an integer", () => tensor([1, 2.5], { dtype: "i32" })],
+    ["a negative number as u32", () => tensor(new Int32Array([-1]), { dtype: "u32" })],
+    [
+      "a value for write that the type cannot hold",
+      () => {
+        tensor([1], { dtype: "u32" }).write([2 ** 32]);
+      },
+    ],
     [
       "backward of several numbers",
       () => {
