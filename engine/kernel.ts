@@ -213,6 +213,7 @@ function dispatch(
       );
     }
     const { buffer, byteOffset } = bound.memory(name);
+    if (kind === "read_write") bound.hostIntegers = undefined;
     resources.push({ binding: index, buffer, byteOffset });
   }
   checkAliasing(name, special.bindings, tensors, resources);

@@ -101,6 +101,11 @@ export class Tensor {
   node: TapeNode | undefined;
   /** Set by `keep`: neither scopes nor `backward` free the tensor. */
   kept = false;
+  /**
+   * Whole numbers as the host gave them, while no kernel has overwritten them: so that labels are checked before anything is
+   * recorded. Undefined for real numbers, for computed tensors, and for more than 65,536 elements.
+   */
+  hostIntegers: Float64Array | undefined;
   /** Nodes of the tape, not walked yet, that have this tensor as an input. */
   uses = 0;
   #lease: StorageLease;
@@ -279,11 +284,15 @@ export class Tensor {
   }
 }
 
+const mostHostIntegers = 65536;
+
 /** Records the upload of as many values as `target` has elements. */
 function upload(op: string, target: Tensor, values: ArrayLike<number>): void {
   const { dtype } = target;
   const { buffer, byteOffset } = target.memory(op);
   checkElements(op, values, dtype);
+  const remembered = !isFloat(dtype) && target.size <= mostHostIntegers;
+  target.hostIntegers = remembered ? Float64Array.from(values) : undefined;
   if (target.size > 0)
     target.device.recorder.write(buffer, byteOffset, encodeHostData(values, dtype));
 }

@@ -4,6 +4,7 @@ import { bytesPerElement, zerosLike, type Tensor } from "../engine/index.ts";
 /** Copies all elements of `source` into `target`, of the same size, element type and device. */
 export function copyInto(op: string, target: Tensor, source: Tensor): void {
   if (target === source || target.size === 0) return;
+  target.hostIntegers = undefined;
   const from = source.memory(op);
   const to = target.memory(op);
   if (from.buffer === to.buffer) {

@@ -3,6 +3,8 @@ import { hostTensor, type HostTensor } from "../host-tensor.ts";
 import { opCase, type InputSpec, type OpError, type OpSample } from "../op-case.ts";
 import { sizeOf } from "../shape.ts";
 import { tensor, type Tensor } from "../tensor.ts";
+import { isFloat } from "../dtype.ts";
+import { add } from "./binary.ts";
 import { crossEntropy, type CrossEntropyOptions } from "./cross-entropy.ts";
 
 /** The class weights are the third input. */
@@ -272,6 +274,22 @@ const errors: OpError[] = [
     what: "whole logits",
     run: () => crossEntropy(tensor([[1, 2]], { dtype: "i32" }), tensor([0], { dtype: "i32" })),
   },
+  {
+    what: "a label out of range",
+    run: () =>
+      crossEntropy(
+        tensor([
+          [1, 2],
+          [3, 4],
+        ]),
+        tensor([0, 2], { dtype: "i32" }),
+      ),
+  },
+  {
+    what: "a negative label that is not ignoreIndex",
+    run: () =>
+      crossEntropy(tensor([[1, 2]]), tensor([-100], { dtype: "i32" }), { ignoreIndex: -1 }),
+  },
   { what: "too much smoothing", run: () => withOptions({ labelSmoothing: 1.5 }) },
   { what: "a smoothing of NaN", run: () => withOptions({ labelSmoothing: NaN }) },
   { what: "too few class weights", run: () => withOptions({ weight: tensor([1]) }) },
@@ -290,11 +308,20 @@ function withOptions(options: CrossEntropyOptions): Tensor {
   return crossEntropy(tensor([[1, 2]]), tensor([0], { dtype: "i32" }), options);
 }
 
+/** Labels as if they had been computed: those that come from the host are refused before the kernel sees them. */
+function computed(target: Tensor): Tensor {
+  return isFloat(target.dtype) ? target : add(target, 0);
+}
+
 export const crossEntropyCase = opCase<Args>({
   ops: ["crossEntropy"],
   title: "crossEntropy",
   run: ([x, target, weight], args) =>
-    crossEntropy(x as Tensor, target as Tensor, weight === undefined ? args : { ...args, weight }),
+    crossEntropy(
+      x as Tensor,
+      computed(target as Tensor),
+      weight === undefined ? args : { ...args, weight },
+    ),
   reference,
   samples: [...labelSamples(), ...shapeSamples(), ...edgeSamples(), ...probabilitySamples()],
   errors,

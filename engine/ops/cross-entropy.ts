@@ -219,10 +219,12 @@ function optionsOf(
  * The target holds whole labels `[...]` (i32 or u32), or probabilities `[..., classes]` (f32). A mean divides by the sum of the
  * weights of the labels that count (so it is NaN if none does), for probabilities by the number of rows.
  *
- * A label outside 0..classes-1 that is not `ignoreIndex` makes the loss of its row, and a mean or sum over it, NaN, and
- * its gradient too; `checkLabels` says which label it was.
+ * A label outside 0..classes-1 that is not `ignoreIndex` is refused when the labels came from the host, as those of a loader
+ * do. Labels that were computed on the device are not read back: there it makes the loss of its row, and a mean or sum over
+ * it, NaN, and its gradient too; `checkLabels` says which label it was.
  *
- * @throws ShapeError, DTypeError when the inputs do not fit together, ArgumentError for options outside their domain.
+ * @throws ShapeError, DTypeError when the inputs do not fit together, ArgumentError for options outside their domain and for
+ * labels out of range.
  */
 export function crossEntropy(
   logits: Tensor,
@@ -242,6 +244,9 @@ function attributesOf(logits: Tensor, target: Tensor, options: CrossEntropyOptio
   const classes = classesOf(logits);
   const probabilities = isFloat(target.dtype);
   checkTarget(logits, target);
+  if (target.hostIntegers !== undefined) {
+    refuseLabels("crossEntropy", target, target.hostIntegers, classes, ignoreIndex);
+  }
   if (weight !== undefined) checkWeight(weight, classes);
   if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
     throw new ArgumentError(
@@ -331,13 +336,23 @@ export async function checkLabels(
       "Pass i32 or u32",
     );
   }
-  const values = await labels.data();
-  const place = values.findIndex(
-    (label) => label !== ignoreIndex && !(label >= 0 && label < classes),
+  refuseLabels("checkLabels", labels, await labels.data(), classes, ignoreIndex);
+}
+
+function refuseLabels(
+  op: string,
+  labels: Tensor,
+  values: ArrayLike<number>,
+  classes: number,
+  ignoreIndex: number,
+): void {
+  const place = Array.prototype.findIndex.call(
+    values,
+    (label: number) => label !== ignoreIndex && !(label >= 0 && label < classes),
   );
   if (place < 0) return;
   throw new ArgumentError(
-    "checkLabels",
+    op,
     `label out of range: ${values[place] ?? NaN} at ${place} of ${labels.toString()}, for ${classes} classes`,
     `Labels count from 0 to ${classes - 1}; correct the data set or the number of outputs`,
   );

@@ -5,7 +5,12 @@ export * from "./cast.ts";
 export * from "./compare.ts";
 export * from "./concat.ts";
 export * from "./create.ts";
-export { checkLabels, crossEntropy, type CrossEntropyOptions, type LossReduction } from "./cross-entropy.ts";
+export {
+  checkLabels,
+  crossEntropy,
+  type CrossEntropyOptions,
+  type LossReduction,
+} from "./cross-entropy.ts";
 export * from "./cumulative-sum.ts";
 export * from "./expand.ts";
 export * from "./flip.ts";
