@@ -265,6 +265,11 @@ export class Tensor {
     return `Tensor(${name}${this.dtype}${formatShape(this.shape)}${this.requiresGrad ? ", requiresGrad" : ""})`;
   }
 
+  /** What Node's `console.log` shows: the tensor, not the device behind it. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+
   /** Size of the elements in whole words, as copies want it. */
   get #paddedBytes(): number {
     return Math.ceil((this.size * bytesPerElement[this.dtype]) / 4) * 4;
@@ -351,8 +356,11 @@ export function tensor(values: NestedNumbers | NumericArray, options: TensorOpti
   return result;
 }
 
-/** Turns gradient tracking of a leaf on or off. Throws `DTypeError` for integers, `ArgumentError` for results of ops. */
-export function setRequiresGrad(leaf: Tensor, requiresGrad: boolean): void {
+/**
+ * Turns gradient tracking of a leaf on or off, and returns the leaf. Throws `DTypeError` for integers, `ArgumentError` for
+ * results of ops.
+ */
+export function setRequiresGrad(leaf: Tensor, requiresGrad: boolean): Tensor {
   if (requiresGrad && !isFloat(leaf.dtype)) {
     throw new DTypeError(
       "requiresGrad",
@@ -368,6 +376,7 @@ export function setRequiresGrad(leaf: Tensor, requiresGrad: boolean): void {
     );
   }
   leaf.requiresGrad = requiresGrad;
+  return leaf;
 }
 
 /** The numbers of `values`, row-major. Throws `ShapeError` unless `values` is nested as `shape` says throughout. */

@@ -148,7 +148,7 @@ export function setDefaultDevice(device: Device): void {
   current = device;
 }
 
-export class Device {
+export class Device implements AsyncDisposable {
   /** The WebGPU device, for code outside wgrad that shares it. */
   readonly gpu: GPUDevice;
   readonly adapter: AdapterDescription;
@@ -283,6 +283,11 @@ export class Device {
       if (current === this) current = undefined;
       this.gpu.destroy();
     }
+  }
+
+  /** `await using device = await openNodeDevice()` closes the device at the end of the block, also after an error. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 }
 

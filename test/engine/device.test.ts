@@ -7,6 +7,7 @@ import {
   backward,
   DeviceError,
   DeviceLostError,
+  type Device,
   exp,
   LimitError,
   mul,
@@ -221,6 +222,16 @@ describe("errors of the device", () => {
     const error = new GPUOutOfMemoryError("no more memory");
     device().gpu.dispatchEvent(Object.assign(new Event("uncapturederror"), { error }));
     await expect(exp(tensor([0])).data()).rejects.toThrow(OutOfMemoryError);
+  });
+
+  test("a device in `await using` is closed at the end of the block", async () => {
+    let opened: Device | undefined;
+    {
+      await using own = await openNodeDevice();
+      opened = own;
+      expect(own.isLost).toBe(false);
+    }
+    expect(opened.isLost).toBe(true);
   });
 
   test("after close, tensors and ops say that the device is gone", async () => {

@@ -1,4 +1,5 @@
 /** @file Reverse-mode differentiation: what backward computes, keeps and frees. */
+import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import {
   add,
@@ -419,6 +420,12 @@ test("what an observer computes is not observed", () => {
   relu(tensor([1]));
   stop();
   expect(seen).toEqual(["relu"]);
+});
+
+test("console.log shows the tensor, not the device behind it", () => {
+  const x = tensor([[1, 2, 3]], { requiresGrad: true });
+  x.name = "weight";
+  expect(inspect(x)).toBe("Tensor(weight: f32[1, 3], requiresGrad)");
 });
 
 describe("wrong calls", () => {
