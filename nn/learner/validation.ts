@@ -28,6 +28,7 @@ export class Validation {
   async result(): Promise<ValidationResult> {
     const values = this.#metrics.map((metric) => metric.value());
     const loss = await this.#loss.value();
+    this.#loss.reset();
     return { loss, metrics: await Promise.all(values) };
   }
 }
