@@ -414,8 +414,8 @@ describe("fit", () => {
     ];
     await makeLearner({ train: new Points(16 * 250, 16), callbacks }).fit(4);
     expect(memory).toHaveLength(1000);
-    // The metric makes its accumulator in the first validation and keeps it.
-    expect([...new Set(memory.slice(250))]).toHaveLength(1);
+    // The metric makes its accumulator in the first validation and keeps it. What earlier tests left may go at any time.
+    expect(Math.max(...memory.slice(250))).toBe(memory[250]);
   });
 
   test("runs at most two steps ahead of the device", async () => {
