@@ -11,6 +11,7 @@ export {
   CancelValidException,
 } from "./cancel.ts";
 export type { Predictions } from "./evaluate.ts";
+export { FindNonFinite } from "./find-non-finite.ts";
 export { GradientClip } from "./gradient-clip.ts";
 export { fastaiAdam, Learner } from "./learner.ts";
 export type { Batch, Loader } from "./loader.ts";

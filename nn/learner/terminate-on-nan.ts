@@ -11,7 +11,7 @@ export class TerminateOnNaN implements Callback {
     if (Number.isFinite(loss) || learner.stopReason !== undefined) return;
     learner.stop(
       `Training stopped: the loss became ${loss} in step ${step}, epoch ${epoch}. Lower the learning rate, clip gradients, or ` +
-        "find the op with guardNonFinite().",
+        "find the op with the callback FindNonFinite.",
     );
   }
 }

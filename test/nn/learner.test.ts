@@ -6,6 +6,7 @@ import {
   crossEntropy,
   DeviceLostError,
   keep,
+  log,
   mul,
   reshape,
   setDefaultDevice,
@@ -27,6 +28,7 @@ import {
   CancelTrainException,
   CancelValidException,
   errorRate,
+  FindNonFinite,
   formatTime,
   GradientClip,
   Learner,
@@ -403,6 +405,22 @@ describe("fit", () => {
     expect(await run()).toEqual(await run());
   });
 
+  test("FindNonFinite names the first op and the step that made a NaN or an infinity", async () => {
+    let brokenStep = -1;
+    const learner: Learner = makeLearner({
+      callbacks: [new FindNonFinite()],
+      loss: (predictions, y) =>
+        learner.training && learner.step === brokenStep
+          ? sum(log(mul(predictions, 0)))
+          : crossEntropy(predictions, y),
+    });
+    await learner.fit(1, 0.01);
+    brokenStep = 2;
+    await expect(learner.fit(1, 0.01)).rejects.toThrow(
+      "guardNonFinite: a NaN or an infinity first appeared in step 2: the result of log, [16, 3]",
+    );
+  });
+
   test("memory stays flat over 1000 steps", async () => {
     const memory: number[] = [];
     const callbacks: Callback[] = [
@@ -552,7 +570,7 @@ describe("a fit that cannot go on", () => {
     const learner = makeLearner({ loss, callbacks: [callback], train: new Points(320, 16) });
     await learner.fit(2);
     expect(learner.stopReason).toMatchInlineSnapshot(
-      `"Training stopped: the loss became NaN in step 0, epoch 0. Lower the learning rate, clip gradients, or find the op with guardNonFinite()."`,
+      `"Training stopped: the loss became NaN in step 0, epoch 0. Lower the learning rate, clip gradients, or find the op with the callback FindNonFinite."`,
     );
     expect(printed.at(-1)).toBe(learner.stopReason);
     expect(events.filter((event) => event === "afterStep").length).toBeLessThanOrEqual(3);
