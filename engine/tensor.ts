@@ -14,61 +14,9 @@ import {
   type HostData,
 } from "./dtype.ts";
 import { ArgumentError, DeviceError, DTypeError, ShapeError, UseAfterFreeError } from "./errors.ts";
-import { adoptByScope, type Lease, type Scope } from "./scope.ts";
-import { checkShape, formatShape, sizeOf, type Shape } from "./shape.ts";
-
-/** A buffer shared by the tensors that view it. */
-class Storage {
-  readonly device: Device;
-  readonly buffer: DeviceBuffer;
-  #leases = 0;
-
-  constructor(op: string, device: Device, bytes: number) {
-    this.device = device;
-    this.buffer = device.buffers.acquire(op, bytes);
-  }
-
-  /** True when more than one tensor views the memory. */
-  get isShared(): boolean {
-    return this.#leases > 1;
-  }
-
-  lease(): StorageLease {
-    this.#leases++;
-    return new StorageLease(this);
-  }
-
-  endLease(): void {
-    if (--this.#leases === 0 && !this.device.isLost) this.device.buffers.release(this.buffer);
-  }
-}
-
-class StorageLease implements Lease {
-  scope: Scope | undefined;
-  #storage: Storage | undefined;
-  #endedBy = "";
-
-  constructor(storage: Storage) {
-    this.#storage = storage;
-  }
-
-  get storage(): Storage | undefined {
-    return this.#storage;
-  }
-
-  /** Who ended the lease. */
-  get endedBy(): string {
-    return this.#endedBy;
-  }
-
-  release(by: string): void {
-    const storage = this.#storage;
-    if (storage === undefined) return;
-    this.#storage = undefined;
-    this.#endedBy = by;
-    storage.endLease();
-  }
-}
+import { adoptByScope, type Lease } from "./scope.ts";
+import { checkShape, formatShape, shapesEqual, sizeOf, type Shape } from "./shape.ts";
+import { Storage, type StorageLease } from "./storage.ts";
 
 /** The safety net: ends the lease of a tensor that nobody released. */
 const finalizer = new FinalizationRegistry<StorageLease>((lease) => {
@@ -143,11 +91,25 @@ export class Tensor {
 
   /** New memory with the same elements, cut off from the tape. */
   copy(op = "copy"): Tensor {
-    const { buffer, byteOffset } = this.memory(op);
+    this.#storageOf(op);
     const copy = Tensor.allocate(op, this.device, this.shape, this.dtype);
-    const target = copy.memory(op).buffer;
-    this.device.recorder.copy(buffer, byteOffset, target, 0, this.#paddedBytes);
+    this.#copyTo(op, copy.memory(op).buffer, 0);
     return copy;
+  }
+
+  /**
+   * Overwrites all elements with those of `source`, on the device; the tensor keeps its place, for example in the flat buffer of an
+   * optimizer. A graph that was recorded before and not yet walked sees the new values. Inside `noGrad`, this is how a loop of
+   * one's own updates a weight: `weight.assign(sub(weight, mul(gradient, lr)))`.
+   *
+   * @throws ShapeError, DTypeError or DeviceError unless both have the same shape, element type and device.
+   */
+  assign(source: Tensor, op = "assign"): void {
+    checkAssignable(op, this, source);
+    if (source === this || this.size === 0) return;
+    const { buffer, byteOffset } = this.memory(op);
+    this.hostIntegers = undefined;
+    source.#copyTo(op, buffer, byteOffset);
   }
 
   get lease(): Lease {
@@ -184,7 +146,6 @@ export class Tensor {
    */
   moveInto(target: Tensor, byteOffset: number): void {
     const op = "moveInto";
-    const from = this.memory(op);
     const storage = target.#storageOf(op);
     if (target.device !== this.device) {
       throw new DeviceError(op, "the tensors live on different devices", "Create both on one");
@@ -199,11 +160,7 @@ export class Tensor {
       );
     }
     const place = target.#byteOffset + byteOffset;
-    // WebGPU copies only between different buffers.
-    const between = from.buffer === storage.buffer ? this.copy(op) : undefined;
-    const { buffer, byteOffset: start } = between?.memory(op) ?? from;
-    this.device.recorder.copy(buffer, start, storage.buffer, place, this.#paddedBytes);
-    between?.release(op);
+    this.#copyTo(op, storage.buffer, place);
     const { scope } = this.#lease;
     this.#lease.release(op);
     this.#lease = storage.lease();
@@ -270,9 +227,17 @@ export class Tensor {
     return this.toString();
   }
 
-  /** Size of the elements in whole words, as copies want it. */
-  get #paddedBytes(): number {
-    return Math.ceil((this.size * bytesPerElement[this.dtype]) / 4) * 4;
+  /** Records a copy of the elements, in whole words. WebGPU copies only between different buffers, so one may need a third. */
+  #copyTo(op: string, target: DeviceBuffer, byteOffset: number): void {
+    const { buffer, byteOffset: start } = this.memory(op);
+    if (buffer === target) {
+      const between = this.copy(op);
+      between.#copyTo(op, target, byteOffset);
+      between.release(op);
+      return;
+    }
+    const bytes = Math.ceil((this.size * bytesPerElement[this.dtype]) / 4) * 4;
+    this.device.recorder.copy(buffer, start, target, byteOffset, bytes);
   }
 
   #storageOf(op: string): Storage {
@@ -286,6 +251,23 @@ export class Tensor {
       );
     }
     return storage;
+  }
+}
+
+function checkAssignable(op: string, target: Tensor, source: Tensor): void {
+  const both = `${target.toString()} from ${source.toString()}`;
+  if (target.device !== source.device) {
+    throw new DeviceError(
+      op,
+      `the tensors live on different devices: ${both}`,
+      "Create both on one",
+    );
+  }
+  if (target.dtype !== source.dtype) {
+    throw new DTypeError(op, `the element types differ: ${both}`, "Use cast on the source");
+  }
+  if (!shapesEqual(target.shape, source.shape)) {
+    throw new ShapeError(op, `the shapes differ: ${both}`, "Use reshape or expand on the source");
   }
 }
 

@@ -20,7 +20,6 @@ import {
   type Shape,
   type Tensor,
 } from "../engine/index.ts";
-import { copyInto } from "./copy-into.ts";
 
 export interface InitOptions {
   /** Default: `defaultGenerator()`. */
@@ -87,10 +86,9 @@ export function calculateFans(shape: Shape): { fanIn: number; fanOut: number } {
 /** Every element becomes `value`. */
 export function constant(target: Tensor, value: number): void {
   using _scope = openScope();
-  copyInto(
-    "constant",
-    target,
+  target.assign(
     full(target.shape, value, { dtype: target.dtype, device: target.device }),
+    "constant",
   );
 }
 
@@ -98,17 +96,13 @@ export function constant(target: Tensor, value: number): void {
 export function uniform(target: Tensor, min = 0, max = 1, options: InitOptions = {}): void {
   using _scope = openScope();
   const where = placeOf(target, options);
-  copyInto("uniform", target, randomUniform(target.shape, { min, max, ...where }));
+  target.assign(randomUniform(target.shape, { min, max, ...where }), "uniform");
 }
 
 /** Normally distributed. Default: mean 0, standard deviation 1. */
 export function normal(target: Tensor, mean = 0, std = 1, options: InitOptions = {}): void {
   using _scope = openScope();
-  copyInto(
-    "normal",
-    target,
-    randomNormal(target.shape, { mean, std, ...placeOf(target, options) }),
-  );
+  target.assign(randomNormal(target.shape, { mean, std, ...placeOf(target, options) }), "normal");
 }
 
 export interface TruncatedNormalOptions extends InitOptions {

@@ -16,7 +16,6 @@ import {
   type Shape,
   type Tensor,
 } from "../engine/index.ts";
-import { copyInto } from "./copy-into.ts";
 import type { Module, StateEntry } from "./module.ts";
 
 export interface LoadOptions {
@@ -79,7 +78,7 @@ export function loadStateDict(
     using _scope = openScope();
     for (const [name, { tensor }] of entries) {
       const source = state.get(name);
-      if (source !== undefined) copyInto("loadStateDict", tensor, cast(source, tensor.dtype));
+      if (source !== undefined) tensor.assign(cast(source, tensor.dtype), "loadStateDict");
     }
   });
   return report;

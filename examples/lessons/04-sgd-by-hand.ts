@@ -19,7 +19,6 @@ import {
   onesLike,
   randomNormal,
   randomUniform,
-  setRequiresGrad,
   slice,
   square,
   sub,
@@ -38,13 +37,15 @@ function predict(weights: Tensor, x: Tensor): Tensor {
   return matmul(concat([square(x), x, onesLike(x)], 1), weights);
 }
 
-/** One step downhill. The step itself must not get onto the tape, and its results are new weights that want a gradient again. */
-function stepDown(weights: Tensor): Tensor {
+/** One step downhill, in place. The step itself must not get onto the tape; the gradient is used up. */
+function stepDown(weights: Tensor): void {
   const { grad } = weights;
   if (grad === undefined) throw new Error("there is no gradient yet: backward comes first");
-  const moved = noGrad(() => sub(weights, mul(grad, learningRate)));
-  setRequiresGrad(moved, true);
-  return moved;
+  noGrad(() => {
+    weights.assign(sub(weights, mul(grad, learningRate)));
+  });
+  grad.release();
+  weights.grad = undefined;
 }
 
 export async function main(print: (line: string) => void = console.log) {
@@ -55,7 +56,7 @@ export async function main(print: (line: string) => void = console.log) {
   const x = randomUniform([examples, 1], { min: -1, max: 1 });
   const y = add(predict(tensor([[2], [-3], [1]]), x), randomNormal([examples, 1], { std: 0.1 }));
 
-  let weights = tensor([[0], [0], [0]], { requiresGrad: true });
+  const weights = tensor([[0], [0], [0]], { requiresGrad: true });
   const losses: number[] = [];
   print("epoch     loss        a        b        c");
   for (let epoch = 1; epoch <= epochs; epoch++) {
@@ -64,7 +65,7 @@ export async function main(print: (line: string) => void = console.log) {
       const predictions = predict(weights, slice(x, [start], [start + batchSize]));
       const loss = mean(square(sub(predictions, slice(y, [start], [start + batchSize]))));
       backward(loss);
-      weights = stepDown(weights);
+      stepDown(weights);
       // Asked for now, awaited when the epoch is over: the loop need not stop for it.
       batchLosses.push(loss.item());
     }

@@ -1,6 +1,5 @@
 /** @file What BatchNorm1d and BatchNorm2d share; they differ in the shapes that they accept. */
 import { add, batchNorm, noGrad, ones, openScope, zeros, type Tensor } from "../../engine/index.ts";
-import { copyInto } from "../copy-into.ts";
 import { Module } from "../module.ts";
 import { buffer, parameter } from "../parameter.ts";
 import { checkSizes, formatOptions, placeOf, type LayerOptions } from "./layer-options.ts";
@@ -89,7 +88,7 @@ export abstract class BatchNorm extends Module {
     if (this.#batchesToCount === 0 || numBatchesTracked === undefined) return;
     using _scope = openScope();
     const total = noGrad(() => add(numBatchesTracked, this.#batchesToCount));
-    copyInto("BatchNorm", numBatchesTracked, total);
+    numBatchesTracked.assign(total, "BatchNorm");
     this.#batchesToCount = 0;
   }
 

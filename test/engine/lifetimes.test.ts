@@ -68,16 +68,7 @@ class Classifier {
       for (const parameter of this.parameters) {
         const { grad } = parameter;
         if (grad === undefined) throw new Error("a parameter got no gradient");
-        const updated = sub(parameter, mul(grad, rate));
-        const from = updated.memory("update");
-        const to = parameter.memory("update");
-        device().recorder.copy(
-          from.buffer,
-          from.byteOffset,
-          to.buffer,
-          to.byteOffset,
-          parameter.size * 4,
-        );
+        parameter.assign(sub(parameter, mul(grad, rate)));
         grad.release();
         parameter.grad = undefined;
       }

@@ -1,6 +1,20 @@
 /** @file Tensors that share memory: who sees whose writes, and where `moveInto` puts the elements. */
 import { describe, expect, test } from "vitest";
-import { add, detach, keep, mul, relu, reshape, sum, tensor, zeros } from "../../engine/index.ts";
+import {
+  add,
+  backward,
+  detach,
+  keep,
+  mul,
+  noGrad,
+  openScope,
+  relu,
+  reshape,
+  sub,
+  sum,
+  tensor,
+  zeros,
+} from "../../engine/index.ts";
 import { openNodeDevice } from "../../engine/node.ts";
 import { useDevice } from "../device.ts";
 import { seededRandom } from "../inputs.ts";
@@ -31,6 +45,65 @@ describe("a view", () => {
     x.write([8, 9]);
     expect(copy.shape).toEqual([2, 1]);
     expect(await numbers(copy)).toEqual([1, 2]);
+  });
+});
+
+describe("assign", () => {
+  test("overwrites in place, also a view of the same buffer, and on the place that moveInto gave", async () => {
+    const flat = keep(zeros([128]));
+    const [a, b] = [tensor([1, 2]), tensor([3, 4])];
+    a.moveInto(flat, 0);
+    b.moveInto(flat, 256);
+    a.assign(b);
+    b.assign(mul(b, 10));
+    expect([await numbers(a), await numbers(b)]).toEqual([
+      [3, 4],
+      [30, 40],
+    ]);
+    expect((await numbers(flat)).slice(64, 66)).toEqual([30, 40]);
+    a.assign(a);
+    expect(await numbers(a)).toEqual([3, 4]);
+  });
+
+  test("updates a weight in a loop without leaving buffers behind", async () => {
+    const weight = tensor([1, 2], { requiresGrad: true });
+    const before = device().memory().liveBuffers;
+    for (let step = 0; step < 20; step++) {
+      using _scope = openScope();
+      backward(sum(mul(weight, weight)));
+      const { grad } = weight;
+      if (grad === undefined) throw new Error("no gradient");
+      noGrad(() => {
+        weight.assign(sub(weight, mul(grad, 0.25)));
+      });
+      grad.release();
+      weight.grad = undefined;
+    }
+    expect(device().memory().liveBuffers).toBeLessThanOrEqual(before + 1);
+    expect((await numbers(weight)).map((value) => value * 2 ** 20)).toEqual([1, 2]);
+  });
+
+  test("labels that were overwritten are no longer those of the host", () => {
+    const labels = tensor([0, 5], { dtype: "i32" });
+    labels.assign(tensor([0, 1], { dtype: "i32" }));
+    expect(labels.hostIntegers).toBeUndefined();
+  });
+
+  test.each([
+    ["another shape", () => { tensor([1, 2]).assign(tensor([1])); }],
+    ["another element type", () => { tensor([1]).assign(tensor([1], { dtype: "i32" })); }],
+    [
+      "a freed tensor",
+      () => {
+        const freed = tensor([1]);
+        freed.release();
+        tensor([1]).assign(freed);
+      },
+    ],
+  ])("refuses %s", (_what, run) => {
+    expect(() => {
+      run();
+    }).toThrowErrorMatchingSnapshot();
   });
 });
 
