@@ -90,8 +90,18 @@ describe("assign", () => {
   });
 
   test.each([
-    ["another shape", () => { tensor([1, 2]).assign(tensor([1])); }],
-    ["another element type", () => { tensor([1]).assign(tensor([1], { dtype: "i32" })); }],
+    [
+      "another shape",
+      () => {
+        tensor([1, 2]).assign(tensor([1]));
+      },
+    ],
+    [
+      "another element type",
+      () => {
+        tensor([1]).assign(tensor([1], { dtype: "i32" }));
+      },
+    ],
     [
       "a freed tensor",
       () => {
