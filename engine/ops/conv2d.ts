@@ -1,6 +1,6 @@
 /**
  * @file Convolutions of images, their two gradients as ops of their own, and the transposed convolution. Kernels:
- * `conv2d-kernels.ts`; options and sizes: `conv2d-geometry.ts`.
+ * `conv2d/`; options and sizes: `conv2d-geometry.ts`.
  */
 import { isFloat } from "../dtype.ts";
 import { DTypeError, ShapeError } from "../errors.ts";
@@ -18,7 +18,9 @@ import {
   type Geometry,
   type TransposedOptions,
 } from "./conv2d-geometry.ts";
-import { launchForward, launchInputGradient, launchWeightGradient } from "./conv2d-kernels.ts";
+import { forwardFamily } from "./conv2d/forward.ts";
+import { inputGradientFamily } from "./conv2d/input-gradient.ts";
+import { weightGradientFamily } from "./conv2d/weight-gradient.ts";
 import { sum } from "./reduce.ts";
 
 export type { Conv2dPadding } from "./conv2d-geometry.ts";
@@ -71,7 +73,7 @@ const conv2dOp: Op<TwoAndBias, Geometry, Saved> = defineOp({
     return { shape: outputShape(geometry) };
   },
   forward: ([x, w, bias], out, geometry) => {
-    launchForward(x, w, bias, out, geometry);
+    forwardFamily.run(out.device, { x, w, bias, out }, geometry);
     return {};
   },
   gradient: (dy, { inputs: [x, w], attributes, needs }) => [
@@ -88,7 +90,7 @@ const inputGradientOp: Op<Two, Geometry, Saved> = defineOp({
     return { shape: inputShape(geometry) };
   },
   forward: ([dy, w], dx, geometry) => {
-    launchInputGradient(dy, w, dx, geometry);
+    inputGradientFamily.run(dx.device, { dy, w, dx }, geometry);
     return {};
   },
   gradient: (g, { inputs: [dy, w], attributes, needs }) => [
@@ -104,7 +106,7 @@ const weightGradientOp: Op<Two, Geometry, Saved> = defineOp({
     return { shape: weightShape(geometry) };
   },
   forward: ([x, dy], dw, geometry) => {
-    launchWeightGradient(x, dy, dw, geometry);
+    weightGradientFamily.run(dw.device, { x, dy, dw }, geometry);
     return {};
   },
   gradient: (g, { inputs: [x, dy], attributes, needs }) => [

@@ -5,7 +5,7 @@ import { defineOp } from "../op.ts";
 import { broadcastShapes, formatShape, shapesEqual, sizeOf, type Shape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { expand } from "./expand.ts";
-import { launchMatmul, type MatmulProblem } from "./matmul-kernels.ts";
+import { matmulFamily, type MatmulProblem } from "./matmul-kernels.ts";
 import { reshape } from "./reshape.ts";
 
 export interface MatmulOptions {
@@ -83,7 +83,7 @@ const matmulOp = defineOp<readonly [Tensor, Tensor], Transposes>({
     const right = stackOf(b, batch);
     const strides = { aBatch: left.step, bBatch: right.step };
     const problem = merged({ batch: sizeOf(batch), m, n, k, ...strides, ...transposes });
-    launchMatmul(left.tensor, right.tensor, out, problem);
+    matmulFamily.run(out.device, { a: left.tensor, b: right.tensor, out }, problem);
     return {};
   },
   // out = a b, so da = dy b^T and db = a^T dy; a transposed operand has the transposed gradient.

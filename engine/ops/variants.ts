@@ -1,7 +1,8 @@
 /**
- * @file Several kernels for one problem. A family lists the variants that can run it, the one it expects to be fastest first;
- * a test or a benchmark may ask for another one.
+ * @file Several kernels for one problem. A family lists its variants and which it expects to be fastest where; a test, a benchmark or
+ * the tuner may ask for another one.
  */
+import type { Tensor } from "../tensor.ts";
 
 /** What a choice looks at: a `Device`, or whoever asks what one would choose. */
 export interface Abilities {
@@ -13,16 +14,109 @@ export interface Abilities {
   hasSubgroupsOf(size: number): boolean;
 }
 
-/** At least one variant; the one expected to be fastest first. */
-export type Candidates<V extends string> = readonly [V, ...V[]];
+/** The tensors of a problem, inputs and output, by name. */
+export type Operands = Readonly<Record<string, Tensor | undefined>>;
 
+/** One way to compute a problem. */
+export interface Variant<T extends Operands, P> {
+  /** Stem of its .wgsl, for example "subgroup". */
+  readonly name: string;
+  /** Whether it can compute the problem there, fast or slowly. */
+  readonly canRun: (device: Abilities, problem: P) => boolean;
+  /** Records the dispatches that fill the output. */
+  readonly run: (tensors: T, problem: P) => void;
+}
+
+export interface FamilyDefinition<T extends Operands, P> {
+  /** For example "conv2dInputGradient". */
+  readonly name: string;
+  /** From the plainest, which can run everything, to the most special. */
+  readonly variants: readonly [Variant<T, P>, ...Variant<T, P>[]];
+  /** Names of variants, the one expected to be fastest first; those that cannot run are passed over. */
+  readonly prefer: (device: Abilities, problem: P) => readonly string[];
+  /** The problem in words, the same for problems that take the same time: what the tuner remembers winners by. */
+  readonly describe: (problem: P) => string;
+}
+
+/** Kernels that compute the same. */
+export interface Family<T extends Operands, P> extends FamilyDefinition<T, P> {
+  /** Names of the variants that can run the problem, the one expected to be fastest first. */
+  readonly candidates: (device: Abilities, problem: P) => readonly string[];
+  /** Runs the variant that `withVariant` asks for, else the tuned one, else the one expected to be fastest. */
+  readonly run: (device: Abilities, tensors: T, problem: P) => void;
+}
+
+/** Winners that were measured: the name of a variant by family and description of the problem. */
+export type Winners = (family: string, problem: string) => string | undefined;
+
+/** Is told of every problem that runs. */
+export type ProblemObserver = <T extends Operands, P>(
+  family: Family<T, P>,
+  tensors: T,
+  problem: P,
+) => void;
+
+const families = new Map<string, Family<never, never>>();
 const asked = new Map<string, string>();
+const winners = new WeakMap<Abilities, Winners>();
+let observer: ProblemObserver | undefined;
+
+/** Makes a family of its definition. */
+export function defineFamily<T extends Operands, P>(
+  definition: FamilyDefinition<T, P>,
+): Family<T, P> {
+  const family: Family<T, P> = {
+    ...definition,
+    candidates: (device, problem) => candidatesOf(definition, device, problem),
+    run: (device, tensors, problem) => {
+      observer?.(family, tensors, problem);
+      choose(definition, device, problem).run(tensors, problem);
+    },
+  };
+  families.set(definition.name, family);
+  return family;
+}
+
+/** The names of the families and of their variants, in the order of the definitions. */
+export function variantNames(): ReadonlyMap<string, readonly string[]> {
+  return new Map([...families].map(([name, { variants }]) => [name, variants.map((v) => v.name)]));
+}
+
+function candidatesOf<T extends Operands, P>(
+  { variants, prefer }: FamilyDefinition<T, P>,
+  device: Abilities,
+  problem: P,
+): readonly string[] {
+  const able = variants.filter((variant) => variant.canRun(device, problem)).map((v) => v.name);
+  const preferred = prefer(device, problem).filter((name) => able.includes(name));
+  return [...preferred, ...able.filter((name) => !preferred.includes(name))];
+}
+
+function choose<T extends Operands, P>(
+  definition: FamilyDefinition<T, P>,
+  device: Abilities,
+  problem: P,
+): Variant<T, P> {
+  const { name, variants, prefer, describe } = definition;
+  const find = (wanted: string | undefined): Variant<T, P> | undefined =>
+    variants.find((variant) => variant.name === wanted && variant.canRun(device, problem));
+  const pinned = asked.size > 0 ? find(asked.get(name)) : undefined;
+  if (pinned !== undefined) return pinned;
+  const tuned = winners.get(device)?.(name, describe(problem));
+  const best = tuned === undefined ? undefined : find(tuned);
+  if (best !== undefined) return best;
+  for (const preferred of prefer(device, problem)) {
+    const variant = find(preferred);
+    if (variant !== undefined) return variant;
+  }
+  return variants[0];
+}
 
 /**
  * Runs `body` with the kernels of a family ("matmul", "conv2d", "conv2dInputGradient", "conv2dWeightGradient") replaced by one
  * variant, wherever that can run; elsewhere the usual choice stays.
  */
-export function withVariant<T>(family: string, variant: string, body: () => T): T {
+export function withVariant<R>(family: string, variant: string, body: () => R): R {
   const before = asked.get(family);
   asked.set(family, variant);
   try {
@@ -33,8 +127,19 @@ export function withVariant<T>(family: string, variant: string, body: () => T): 
   }
 }
 
-/** The first candidate, or the one that `withVariant` asks for if it is among them. */
-export function chooseVariant<V extends string>(family: string, candidates: Candidates<V>): V {
-  const wanted = asked.get(family);
-  return candidates.find((candidate) => candidate === wanted) ?? candidates[0];
+/** Lets measured winners decide on a device; undefined ends it. */
+export function setWinners(device: Abilities, measured: Winners | undefined): void {
+  if (measured === undefined) winners.delete(device);
+  else winners.set(device, measured);
+}
+
+/** Tells `observe` of every problem that `body` runs. */
+export function observeProblems<R>(observe: ProblemObserver, body: () => R): R {
+  const before = observer;
+  observer = observe;
+  try {
+    return body();
+  } finally {
+    observer = before;
+  }
 }

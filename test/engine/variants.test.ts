@@ -1,12 +1,17 @@
 /** @file Which kernel runs: the choice by device and problem, and the hook that asks for another one. */
 import { describe, expect, test } from "vitest";
+import { convolutionGeometry, type Geometry } from "../../engine/ops/conv2d-geometry.ts";
+import { forwardFamily } from "../../engine/ops/conv2d/forward.ts";
+import { inputGradientFamily } from "../../engine/ops/conv2d/input-gradient.ts";
+import { weightGradientFamily } from "../../engine/ops/conv2d/weight-gradient.ts";
+import { matmulFamily, type MatmulProblem } from "../../engine/ops/matmul-kernels.ts";
 import {
-  forwardVariants,
-  inputGradientVariants,
-  weightGradientVariants,
-} from "../../engine/ops/conv2d-kernels.ts";
-import { matmulVariants } from "../../engine/ops/matmul-kernels.ts";
-import { chooseVariant, withVariant, type Abilities } from "../../engine/ops/variants.ts";
+  defineFamily,
+  observeProblems,
+  setWinners,
+  withVariant,
+  type Abilities,
+} from "../../engine/ops/variants.ts";
 
 const device = (software: boolean, subgroupSize?: number): Abilities => ({
   adapter: { software },
@@ -16,9 +21,14 @@ const llvmpipe = device(true, 8);
 const swiftShader = device(true, 4);
 const gpu = device(false);
 
+const plain: MatmulProblem = {
+  ...{ batch: 1, m: 1, n: 1, k: 1, aBatch: 0, bBatch: 0 },
+  ...{ transposeA: false, transposeB: false },
+};
+
 describe("matmul", () => {
   const choice = (on: Abilities, m: number, n: number, k: number, transposeA = false) =>
-    matmulVariants(on, { m, n, k, transposeA })[0];
+    matmulFamily.candidates(on, { ...plain, m, n, k, transposeA })[0];
 
   test("takes subgroups of 8 where the sizes come in vec4s", () => {
     expect(choice(llvmpipe, 33, 36, 8)).toBe("subgroup");
@@ -38,11 +48,10 @@ describe("matmul", () => {
 });
 
 describe("conv2d", () => {
-  const channels = (inChannels: number, outChannels: number, groups = 1) => ({
-    inChannels,
-    outChannels,
-    groups,
-  });
+  const channels = (inChannels: number, outChannels: number, groups = 1): Geometry =>
+    convolutionGeometry("test", [1, 8, 8, inChannels], [5, 5, inChannels / groups, outChannels], {
+      groups,
+    });
 
   test.each([
     [llvmpipe, channels(16, 16), "subgroup", "subgroup", "subgroup"],
@@ -56,28 +65,53 @@ describe("conv2d", () => {
     [swiftShader, channels(1, 16), "direct", "direct", "direct"],
     [gpu, channels(64, 64), "register", "register", "register"],
   ] as const)("case %#: %o %o", (on, of, forward, inputGradient, weightGradient) => {
-    expect(forwardVariants(on, of)[0]).toBe(forward);
-    expect(inputGradientVariants(on, of)[0]).toBe(inputGradient);
-    expect(weightGradientVariants(on, of)[0]).toBe(weightGradient);
+    expect(forwardFamily.candidates(on, of)[0]).toBe(forward);
+    expect(inputGradientFamily.candidates(on, of)[0]).toBe(inputGradient);
+    expect(weightGradientFamily.candidates(on, of)[0]).toBe(weightGradient);
   });
 
   test("direct can always be asked for, so every kernel can be compared with the definition", () => {
     for (const on of [llvmpipe, swiftShader, gpu]) {
       for (const of of [channels(1, 1), channels(16, 16), channels(3, 16), channels(8, 8, 4)]) {
-        expect(forwardVariants(on, of)).toContain("direct");
-        expect(inputGradientVariants(on, of)).toContain("direct");
-        expect(weightGradientVariants(on, of)).toContain("direct");
+        expect(forwardFamily.candidates(on, of)).toContain("direct");
+        expect(inputGradientFamily.candidates(on, of)).toContain("direct");
+        expect(weightGradientFamily.candidates(on, of)).toContain("direct");
       }
     }
   });
 });
 
-describe("withVariant", () => {
-  const candidates = ["fast", "slow"] as const;
-  const choose = (): string => chooseVariant("family", candidates);
+describe("a family", () => {
+  let ran = "";
+  const record = (name: string, canRun: boolean) => ({
+    name,
+    canRun: () => canRun,
+    run: () => {
+      ran = name;
+    },
+  });
+  const family = defineFamily<Record<string, never>, number>({
+    name: "family",
+    variants: [
+      record("plain", true),
+      record("slow", true),
+      record("fast", true),
+      record("impossible", false),
+    ],
+    prefer: () => ["impossible", "fast", "plain"],
+    describe: (problem) => `${problem}`,
+  });
+  const choose = (): string => {
+    family.run(gpu, {}, 7);
+    return ran;
+  };
 
-  test("asks for a variant of one family while the body runs, nested or failing", () => {
+  test("prefers what can run, and knows the rest", () => {
     expect(choose()).toBe("fast");
+    expect(family.candidates(gpu, 7)).toEqual(["fast", "plain", "slow"]);
+  });
+
+  test("withVariant asks for a variant while the body runs, nested or failing", () => {
     expect(withVariant("family", "slow", choose)).toBe("slow");
     expect(withVariant("other", "slow", choose)).toBe("fast");
     withVariant("family", "slow", () => {
@@ -93,5 +127,26 @@ describe("withVariant", () => {
 
   test("keeps the usual choice where the variant cannot run", () => {
     expect(withVariant("family", "impossible", choose)).toBe("fast");
+  });
+
+  test("takes a measured winner, on its device and for its problem alone", () => {
+    setWinners(gpu, (name, problem) => (name === "family" && problem === "7" ? "slow" : undefined));
+    expect(choose()).toBe("slow");
+    expect(withVariant("family", "plain", choose)).toBe("plain");
+    family.run(llvmpipe, {}, 7);
+    expect(ran).toBe("fast");
+    family.run(gpu, {}, 8);
+    expect(ran).toBe("fast");
+    setWinners(gpu, () => "impossible");
+    expect(choose()).toBe("fast");
+    setWinners(gpu, undefined);
+    expect(choose()).toBe("fast");
+  });
+
+  test("tells an observer of the problems", () => {
+    const seen: unknown[] = [];
+    observeProblems((of, _tensors, problem) => seen.push([of.name, problem]), choose);
+    choose();
+    expect(seen).toEqual([["family", 7]]);
   });
 });

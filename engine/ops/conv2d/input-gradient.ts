@@ -1,0 +1,96 @@
+/** @file The variants of the convolution's gradient with respect to x, and the choice among them. */
+import directSource from "../../../shaders/conv2d/input-gradient-direct.wgsl";
+import registerSource from "../../../shaders/conv2d/input-gradient-register.wgsl";
+import subgroupSource from "../../../shaders/conv2d/input-gradient-subgroup.wgsl";
+import type { Kernel } from "../../kernel.ts";
+import { phasesOf, type Geometry, type Phase } from "../conv2d-geometry.ts";
+import { fillWith } from "../fill.ts";
+import { defineFamily, type Abilities } from "../variants.ts";
+import {
+  columnGroups,
+  defineConvolution,
+  describeGeometry,
+  elementwise,
+  fewestColumns,
+  onePart,
+  packedIn,
+  packedOut,
+  paramsOf,
+  phasePixels,
+  takesSubgroups,
+  tiled,
+  tileRows,
+  type Channels,
+  type InputGradientTensors,
+  type InputGradientVariant,
+} from "./launch.ts";
+
+/** A variant that makes dx phase by phase, so that it multiplies by no zeros. Phases that no tap reaches are zero. */
+function variant(
+  name: string,
+  kernel: Kernel,
+  canRun: InputGradientVariant["canRun"],
+  overridesOf: (geometry: Geometry) => Readonly<Record<string, number>> = () => ({}),
+): InputGradientVariant {
+  const run = ({ dy, w, dx }: InputGradientTensors, geometry: Geometry): void => {
+    const options = { types: { T: dy.dtype }, overrides: overridesOf(geometry) };
+    const phases = phasePairs(geometry);
+    const reached = phases.filter(
+      ([y, x]) => y.tap < geometry.kernel[0] && x.tap < geometry.kernel[1],
+    );
+    if (reached.length < phases.length) fillWith(dx, 0);
+    for (const phase of reached) kernel({ dy, w, dx }, paramsOf(geometry, onePart, phase), options);
+  };
+  return { name, canRun, run };
+}
+
+function phasePairs(geometry: Geometry): readonly (readonly [Phase, Phase])[] {
+  const columns = phasesOf(geometry, 1);
+  return phasesOf(geometry, 0).flatMap((y) => columns.map((x) => [y, x] as const));
+}
+
+const direct = variant(
+  "direct",
+  defineConvolution(
+    "conv2d-input-gradient/direct",
+    directSource,
+    elementwise(phasePixels, "in_channels"),
+  ),
+  () => true,
+);
+
+const register = variant(
+  "register",
+  defineConvolution(
+    "conv2d-input-gradient/register",
+    registerSource,
+    tiled(phasePixels, "in_channels", 32, 32),
+  ),
+  (_device, geometry) => packedIn(geometry) && packedOut(geometry),
+);
+
+const subgroup = variant(
+  "subgroup",
+  defineConvolution(
+    "conv2d-input-gradient/subgroup",
+    subgroupSource,
+    tiled(phasePixels, "in_channels", tileRows),
+  ),
+  (device, geometry) =>
+    takesSubgroups(device, geometry) && packedIn(geometry) && packedOut(geometry),
+  ({ inChannels }) => ({ COLUMN_GROUPS: columnGroups(inChannels) }),
+);
+
+/** The columns of the tiles are the channels of x. */
+function prefer(_device: Abilities, { inChannels }: Channels): readonly string[] {
+  return inChannels >= fewestColumns
+    ? ["subgroup", "register", "direct"]
+    : ["register", "subgroup", "direct"];
+}
+
+export const inputGradientFamily = defineFamily<InputGradientTensors, Geometry>({
+  name: "conv2dInputGradient",
+  variants: [direct, register, subgroup],
+  prefer,
+  describe: describeGeometry,
+});

@@ -1,0 +1,157 @@
+/** @file What the kernels of the convolution and of its gradients share: tensors, `struct Params`, grids. WGSL: `shaders/conv2d/`. */
+import { defineKernel, linearGrid, type Kernel, type ShaderSource } from "../../kernel.ts";
+import { ceilDiv } from "../../shape.ts";
+import type { Tensor } from "../../tensor.ts";
+import type { Geometry, Phase } from "../conv2d-geometry.ts";
+import type { Abilities, Operands, Variant } from "../variants.ts";
+
+/** `out` = x * w, plus the bias if there is one. */
+export interface ForwardTensors extends Operands {
+  readonly x: Tensor;
+  readonly w: Tensor;
+  readonly bias: Tensor | undefined;
+  readonly out: Tensor;
+}
+
+/** `dx` from `dy`. */
+export interface InputGradientTensors extends Operands {
+  readonly dy: Tensor;
+  readonly w: Tensor;
+  readonly dx: Tensor;
+}
+
+/** `dw` from x and `dy`. */
+export interface WeightGradientTensors extends Operands {
+  readonly x: Tensor;
+  readonly dy: Tensor;
+  readonly dw: Tensor;
+}
+
+export type ForwardVariant = Variant<ForwardTensors, Geometry>;
+export type InputGradientVariant = Variant<InputGradientTensors, Geometry>;
+export type WeightGradientVariant = Variant<WeightGradientTensors, Geometry>;
+
+/** Members of `struct Params` by name; see geometry.wgsl. */
+export type Numbers = Readonly<Record<string, number>>;
+
+/** How many workgroups make one layer of the grid. */
+type Workgroups = (params: Numbers, overrides: Numbers) => number;
+
+/** Workgroups lie in x, spilling into y; the parts of the weight gradient are layers in z. */
+export function defineConvolution(
+  name: string,
+  source: ShaderSource,
+  workgroups: Workgroups,
+): Kernel {
+  return defineKernel({
+    name,
+    source,
+    grid: (params, overrides) => {
+      const numbers = params as Numbers;
+      const [x, y] = linearGrid(workgroups(numbers, overrides), 1);
+      return [x, y, numbers["parts"] ?? 1];
+    },
+  });
+}
+
+export const outPixels = (p: Numbers): number => product(p, "batch", "out_height", "out_width");
+export const phasePixels = (p: Numbers): number =>
+  product(p, "batch", "phase_height", "phase_width");
+export const weightRows = (p: Numbers): number =>
+  product(p, "kernel_height", "kernel_width", "in_channels") / (p["groups"] ?? 1);
+
+function product(params: Numbers, ...names: string[]): number {
+  return names.reduce((total, name) => total * (params[name] ?? 0), 1);
+}
+
+/** Elements that a workgroup of the direct variants makes. */
+export const directElements = 64;
+
+/** A grid with an invocation for each element of `rows` x `channels`. */
+export const elementwise =
+  (rows: (p: Numbers) => number, channels: string): Workgroups =>
+  (params) =>
+    ceilDiv(rows(params) * product(params, channels), directElements);
+
+/** A grid with a workgroup for each tile of `height` rows; `width` defaults to that of a subgroup's tile. */
+export const tiled =
+  (rows: (p: Numbers) => number, channels: string, height: number, width?: number): Workgroups =>
+  (params, { COLUMN_GROUPS = 8 }) =>
+    ceilDiv(rows(params), height) * ceilDiv(product(params, channels), width ?? 4 * COLUMN_GROUPS);
+
+const noPhase: Phase = { first: 0, count: 0, tap: 0, tapStep: 1, shift: 0, shiftStep: 0 };
+
+/** How the sum over the rows of all images is cut. */
+export interface Parts {
+  readonly parts: number;
+  readonly part_rows: number;
+}
+
+export const onePart: Parts = { parts: 1, part_rows: 0 };
+
+export function paramsOf(
+  geometry: Geometry,
+  { parts, part_rows }: Parts = onePart,
+  [y, x]: readonly [Phase, Phase] = [noPhase, noPhase],
+): Numbers {
+  const { batch, height, width, inChannels, outHeight, outWidth, outChannels } = geometry;
+  const { kernel, stride, dilation, pad, groups } = geometry;
+  return {
+    ...{ batch, height, width, in_channels: inChannels },
+    ...{ out_height: outHeight, out_width: outWidth, out_channels: outChannels, groups },
+    ...{ kernel_height: kernel[0], kernel_width: kernel[1] },
+    ...{ stride_y: stride[0], stride_x: stride[1] },
+    ...{ dilation_y: dilation[0], dilation_x: dilation[1] },
+    ...{ pad_top: pad[0], pad_left: pad[1], parts, part_rows },
+    ...{ phase_y: y.first, phase_height: y.count, tap_y: y.tap, tap_step_y: y.tapStep },
+    ...{ phase_x: x.first, phase_width: x.count, tap_x: x.tap, tap_step_x: x.tapStep },
+    ...{ shift_y: y.shift, shift_step_y: y.shiftStep },
+    ...{ shift_x: x.shift, shift_step_x: x.shiftStep },
+  };
+}
+
+/** Rows of a subgroup's tile. */
+export const tileRows = 32;
+
+/** Lanes of a subgroup in the shaders. */
+const lanes = 8;
+
+/** Fewer columns than this leave most of a subgroup's tile unused. */
+export const fewestColumns = 8;
+
+/** vec4s in a row of a subgroup's tile. */
+export function columnGroups(channels: number): number {
+  return channels <= 16 ? 4 : 8;
+}
+
+/** The part of a geometry that most choices look at. */
+export type Channels = Pick<Geometry, "inChannels" | "outChannels" | "groups">;
+
+/** The device has the subgroups of the shaders, and the problem no groups. */
+export function takesSubgroups(device: Abilities, { groups }: Channels): boolean {
+  return device.hasSubgroupsOf(lanes) && groups === 1;
+}
+
+/** Channels of x, in each group, come in vec4s. */
+export function packedIn({ inChannels, groups }: Channels): boolean {
+  return (inChannels / groups) % 4 === 0;
+}
+
+/** Channels of out, in each group, come in vec4s. */
+export function packedOut({ outChannels, groups }: Channels): boolean {
+  return (outChannels / groups) % 4 === 0;
+}
+
+/** The geometry in words: what the tuner remembers winners by. */
+export function describeGeometry(g: Geometry): string {
+  const size = `${g.batch}x${g.height}x${g.width}x${g.inChannels}`;
+  const pair = ([y, x]: readonly [number, number]): string => (y === x ? `${y}` : `${y},${x}`);
+  return [
+    `${size} -> ${g.outHeight}x${g.outWidth}x${g.outChannels}`,
+    `kernel ${g.kernel.join("x")}`,
+    `stride ${pair(g.stride)}`,
+    `pad ${pair(g.pad)}`,
+    ...(g.dilation.some((d) => d !== 1) ? [`dilation ${pair(g.dilation)}`] : []),
+    ...(g.groups === 1 ? [] : [`groups ${g.groups}`]),
+  ].join(" ");
+}

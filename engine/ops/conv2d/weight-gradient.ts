@@ -1,0 +1,131 @@
+/**
+ * @file The variants of the convolution's gradient with respect to w, and the choice among them. The sum over all pixels is long
+ * and its result small, so each works in parts over the images, which are then added up, always in the same order (split-K).
+ */
+import directSource from "../../../shaders/conv2d/weight-gradient-direct.wgsl";
+import registerSource from "../../../shaders/conv2d/weight-gradient-register.wgsl";
+import subgroupSource from "../../../shaders/conv2d/weight-gradient-subgroup.wgsl";
+import type { Kernel, Overrides } from "../../kernel.ts";
+import { ceilDiv, sizeOf } from "../../shape.ts";
+import { Tensor } from "../../tensor.ts";
+import { weightShape, type Geometry } from "../conv2d-geometry.ts";
+import { blocksOf, reduceInto } from "../reduce-kernels.ts";
+import { defineFamily, type Abilities } from "../variants.ts";
+import {
+  columnGroups,
+  defineConvolution,
+  describeGeometry,
+  directElements,
+  elementwise,
+  fewestColumns,
+  packedIn,
+  packedOut,
+  paramsOf,
+  takesSubgroups,
+  tiled,
+  tileRows,
+  weightRows,
+  type Channels,
+  type Parts,
+  type WeightGradientTensors,
+  type WeightGradientVariant,
+} from "./launch.ts";
+
+interface Definition {
+  readonly name: string;
+  readonly kernel: Kernel;
+  /** Elements of dw that a workgroup makes. */
+  readonly perWorkgroup: number;
+  readonly canRun: WeightGradientVariant["canRun"];
+  /** The kernel reads x through a second binding, one number at a time. */
+  readonly readsScalars?: boolean;
+  readonly overrides?: (geometry: Geometry) => Overrides;
+}
+
+function variant(definition: Definition): WeightGradientVariant {
+  const { name, kernel, perWorkgroup, canRun, readsScalars, overrides } = definition;
+  const run = ({ x, dy, dw }: WeightGradientTensors, geometry: Geometry): void => {
+    const cut = partsOf(perWorkgroup, geometry, dw.device);
+    const sums = cut.parts === 1 ? dw : partialSums(dw, cut);
+    const tensors = { x, dy, dw: sums, ...(readsScalars === true && { x_scalars: x }) };
+    const types = { T: x.dtype, O: sums.dtype };
+    kernel(tensors, paramsOf(geometry, cut), { types, overrides: overrides?.(geometry) ?? {} });
+    if (sums !== dw) addUp(sums, dw);
+  };
+  return { name, canRun, run };
+}
+
+/** Workgroups that keep the device busy; the gradient of a small kernel is cut into parts until there are as many. */
+function wantedWorkgroups({ adapter }: Abilities): number {
+  return adapter.software ? 64 : 1024;
+}
+
+function partsOf(perWorkgroup: number, geometry: Geometry, device: Abilities): Parts {
+  const size = sizeOf(weightShape(geometry));
+  const rows = geometry.batch * geometry.outHeight;
+  const wanted = ceilDiv(wantedWorkgroups(device), ceilDiv(size, perWorkgroup));
+  const part_rows = Math.max(1, ceilDiv(rows, wanted));
+  return { parts: Math.max(1, ceilDiv(rows, part_rows)), part_rows };
+}
+
+function partialSums(dw: Tensor, { parts }: Parts): Tensor {
+  return Tensor.allocate("conv2dWeightGradient", dw.device, [parts, dw.size], "f32");
+}
+
+function addUp(sums: Tensor, dw: Tensor): void {
+  const label = "conv2d-weight-gradient/sum";
+  reduceInto(sums, blocksOf(sums.shape, [0]), dw, { kind: "SUM", label });
+}
+
+const direct = variant({
+  name: "direct",
+  kernel: defineConvolution(
+    "conv2d-weight-gradient/direct",
+    directSource,
+    elementwise(weightRows, "out_channels"),
+  ),
+  perWorkgroup: directElements,
+  canRun: () => true,
+});
+
+/** Takes no groups. */
+const register = variant({
+  name: "register",
+  kernel: defineConvolution(
+    "conv2d-weight-gradient/register",
+    registerSource,
+    tiled(weightRows, "out_channels", 64, 64),
+  ),
+  perWorkgroup: 64 * 64,
+  canRun: (_device, geometry) => geometry.groups === 1 && packedIn(geometry) && packedOut(geometry),
+});
+
+/** Takes any number of channels of x. */
+const subgroup = variant({
+  name: "subgroup",
+  kernel: defineConvolution(
+    "conv2d-weight-gradient/subgroup",
+    subgroupSource,
+    tiled(weightRows, "out_channels", tileRows),
+  ),
+  perWorkgroup: 32 * 32,
+  canRun: (device, geometry) => takesSubgroups(device, geometry) && packedOut(geometry),
+  readsScalars: true,
+  overrides: (geometry) => ({
+    COLUMN_GROUPS: columnGroups(geometry.outChannels),
+    PACKED: Number(packedIn(geometry)),
+  }),
+});
+
+function prefer(_device: Abilities, geometry: Channels): readonly string[] {
+  return !packedIn(geometry) || geometry.outChannels >= fewestColumns
+    ? ["subgroup", "register", "direct"]
+    : ["register", "direct", "subgroup"];
+}
+
+export const weightGradientFamily = defineFamily<WeightGradientTensors, Geometry>({
+  name: "conv2dWeightGradient",
+  variants: [direct, register, subgroup],
+  prefer,
+  describe: describeGeometry,
+});
