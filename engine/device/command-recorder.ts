@@ -8,7 +8,7 @@
 import { LimitError, ValidationError, type WgradError } from "../errors.ts";
 import type { DeviceBuffer } from "./buffer-pool.ts";
 import type { Pipeline } from "./pipeline-cache.ts";
-import type { Profiler } from "./profiler.ts";
+import type { DispatchTimer } from "./profiler.ts";
 
 export type Grid = readonly [x: number, y: number, z: number];
 
@@ -78,8 +78,10 @@ export class CommandRecorder {
   #tail: Promise<void> | undefined;
   #recording = 1;
   #submitted = 0;
-  /** When set, every dispatch gets a pass of its own with timestamps. */
-  profiler: Profiler | undefined;
+  /** When set, it is asked for the timestamps of every dispatch; one that has any gets a pass of its own. */
+  profiler: DispatchTimer | undefined;
+  /** A benchmark raises it, so that the device never waits for the host in the middle of what is timed. */
+  commandsPerSubmit = commandsPerSubmit;
   /** Dispatches and submits since the device was opened. */
   readonly counts = { dispatches: 0, submits: 0 };
 
@@ -192,7 +194,7 @@ export class CommandRecorder {
 
   #record(command: Command): void {
     this.#commands.push(command);
-    if (this.#commands.length >= commandsPerSubmit) void this.flush();
+    if (this.#commands.length >= this.commandsPerSubmit) void this.flush();
   }
 
   #submit(commands: readonly Command[], serial: number): void {

@@ -11,6 +11,11 @@ export interface DispatchSpan {
   readonly end: bigint;
 }
 
+/** Says where a dispatch writes its times; undefined for nowhere. */
+export interface DispatchTimer {
+  begin(label: string): GPUComputePassTimestampWrites | undefined;
+}
+
 /** WebGPU's limit for one query set. */
 const queriesPerSet = 4096;
 
@@ -19,7 +24,7 @@ interface QueryBlock {
   readonly labels: string[];
 }
 
-export class Profiler {
+export class Profiler implements DispatchTimer {
   readonly #gpu: GPUDevice;
   readonly #blocks: QueryBlock[] = [];
 

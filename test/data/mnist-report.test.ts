@@ -13,7 +13,7 @@ import {
   type TrainingHistory,
 } from "../../examples/mnist/report/history.ts";
 import { lossCurveSvg } from "../../examples/mnist/report/loss-curve.ts";
-import { rasterizeSvg } from "../../examples/mnist/report/rasterize.ts";
+import { rasterizeSvg } from "../../tools/pictures/rasterize.ts";
 import { verdicts, worstOf } from "../../examples/mnist/report/worst.ts";
 import { writeReport } from "../../examples/mnist/report/write-report.ts";
 

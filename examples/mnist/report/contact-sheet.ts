@@ -1,8 +1,8 @@
 /** @file Contact sheet: a grid of enlarged digits, each with its true class and what the classifier said. */
 import type { GreyImageDataset } from "../../../data/index.ts";
 import { encodePng } from "../../../data/node.ts";
-import { palette } from "./palette.ts";
-import { fontFamily } from "./rasterize.ts";
+import { palette } from "../../../tools/pictures/palette.ts";
+import { fontFamily } from "../../../tools/pictures/rasterize.ts";
 import type { Verdict } from "./worst.ts";
 
 export interface ContactSheetOptions {

@@ -5,8 +5,8 @@ import { init, use } from "echarts/core";
 import { LabelLayout } from "echarts/features";
 import { SVGRenderer } from "echarts/renderers";
 import { smoothLosses, type TrainingHistory } from "./history.ts";
-import { palette } from "./palette.ts";
-import { fontFamily } from "./rasterize.ts";
+import { palette } from "../../../tools/pictures/palette.ts";
+import { fontFamily } from "../../../tools/pictures/rasterize.ts";
 
 use([LineChart, GridComponent, LegendComponent, TitleComponent, LabelLayout, SVGRenderer]);
 

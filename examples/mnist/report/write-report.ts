@@ -5,7 +5,7 @@ import type { GreyImageDataset } from "../../../data/index.ts";
 import { contactSheetSvg } from "./contact-sheet.ts";
 import { epochsCsv, stepsCsv, type TrainingHistory } from "./history.ts";
 import { lossCurveSvg } from "./loss-curve.ts";
-import { rasterizeSvg } from "./rasterize.ts";
+import { rasterizeSvg } from "../../../tools/pictures/rasterize.ts";
 import { verdicts, worstOf, type Verdict } from "./worst.ts";
 
 export interface ReportOptions {

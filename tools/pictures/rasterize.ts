@@ -2,7 +2,7 @@
 import { Resvg } from "@resvg/resvg-js";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { encodePng } from "../../../data/node.ts";
+import { encodePng } from "../../data/node.ts";
 
 /** The fonts of all pictures; those after the first are for browsers that show an SVG where it is not installed. */
 export const fontFamily = "DejaVu Sans, Verdana, sans-serif";

@@ -1,5 +1,5 @@
 /**
- * @file The colours of the pictures: two hues that colour-blind readers tell apart, each at least 4.5 : 1 against the paper.
+ * @file The colours of the pictures: hues that colour-blind readers tell apart, each at least 4.5 : 1 against the paper.
  * Hues after M. Okabe, K. Ito, "Color universal design" (2008), darkened for text.
  */
 export const palette = {
@@ -11,4 +11,7 @@ export const palette = {
   blue: "#0067a5",
   /** Validation; a wrong answer. */
   vermilion: "#b8450b",
+  /** A third and a fourth series. */
+  green: "#00735c",
+  purple: "#8f3f71",
 } as const;

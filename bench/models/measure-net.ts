@@ -1,0 +1,135 @@
+/** @file A whole net: images per second, and where its time and memory go. */
+import { openScope, profile, sizeOf, type Device } from "../../engine/index.ts";
+import { quantile } from "../timing/measure.ts";
+import { SpanTimer } from "../timing/span-timer.ts";
+import { start, type NetCase, type Running } from "./nets.ts";
+
+export interface NetRow {
+  readonly net: string;
+  readonly mode: NetCase["mode"];
+  readonly batch: number;
+  readonly imageSize: number;
+  /** Median wall time of a step in milliseconds, with steps recorded one after another, as a fit loop does. */
+  readonly wallMs: number;
+  /** GPU time of the same steps, from the first dispatch to the last. */
+  readonly gpuMs: number;
+  /** Host time to record and submit a step. */
+  readonly hostMs: number;
+  /** Half of the distance between the quartiles of the wall time, as part of the median. */
+  readonly spread: number;
+  readonly steps: number;
+  readonly dispatches: number;
+  readonly hostMicrosecondsPerDispatch: number;
+  readonly imagesPerSecond: number;
+  /** Part of the GPU time that convolutions take, by a profile with a timestamp for each dispatch. */
+  readonly convolutionShare: number;
+  /** The most bytes that tensors owned at one time during a step. */
+  readonly peakBytes: number;
+  /** Parameters, gradients, optimizer state (SGD with momentum), and the activations that backward needs. */
+  readonly neededBytes: number | undefined;
+}
+
+/** Milliseconds to spend on the measured steps of one net. */
+const budgetMs = 6000;
+const fewestSteps = 3;
+const mostSteps = 40;
+/** Spans of steps that follow each other without waiting. */
+const spans = 3;
+
+export async function measureNet(device: Device, net: NetCase): Promise<NetRow> {
+  using _scope = openScope();
+  const running = start(device, net);
+  const before = device.recorder.counts.dispatches;
+  const firstMs = await timeSteps(device, running, 1);
+  const dispatches = device.recorder.counts.dispatches - before;
+  const secondMs = await timeSteps(device, running, 1);
+  const stepMs = Math.min(firstMs.wallMs, secondMs.wallMs);
+  const wanted = Math.floor(budgetMs / spans / stepMs);
+  const perSpan = Math.max(1, Math.ceil(Math.min(mostSteps, Math.max(fewestSteps, wanted)) / 1));
+  device.buffers.resetPeak();
+  const measured = [];
+  for (let i = 0; i < spans; i++) {
+    measured.push(await timeSteps(device, running, perSpan, dispatches));
+  }
+  const { peakBytes } = device.memory();
+  const wall = measured.map(({ wallMs }) => wallMs);
+  const hostMs = Math.min(...measured.map((m) => m.hostMs));
+  const wallMs = quantile(wall, 0.5);
+  const { batch, imageSize, mode } = net;
+  return {
+    ...{ net: net.net, mode, batch, imageSize, wallMs, hostMs, dispatches, peakBytes },
+    gpuMs: quantile(
+      measured.map(({ gpuMs }) => gpuMs),
+      0.5,
+    ),
+    spread: (quantile(wall, 0.75) - quantile(wall, 0.25)) / 2 / wallMs,
+    steps: spans * perSpan,
+    hostMicrosecondsPerDispatch: (1000 * hostMs) / dispatches,
+    imagesPerSecond: (1000 * batch) / wallMs,
+    convolutionShare: await convolutionShare(device, running),
+    neededBytes: mode === "training" ? neededBytes(device, running) : undefined,
+  };
+}
+
+interface Steps {
+  readonly wallMs: number;
+  readonly gpuMs: number;
+  readonly hostMs: number;
+}
+
+/** Times of each of `count` steps, recorded without waiting. GPU time only when the number of dispatches of a step is known. */
+async function timeSteps(
+  device: Device,
+  { step }: Running,
+  count: number,
+  dispatches?: number,
+): Promise<Steps> {
+  const timer = dispatches === undefined ? undefined : new SpanTimer(device);
+  timer?.expect(count * (dispatches ?? 0));
+  await device.synchronize();
+  device.recorder.profiler = timer;
+  const begin = performance.now();
+  let recordingMs = 0;
+  try {
+    for (let i = 0; i < count; i++) {
+      const from = performance.now();
+      using _scope = openScope();
+      step();
+      device.flush();
+      recordingMs += performance.now() - from;
+      // A fit loop awaits its next batch: the device's callbacks get a turn.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await device.synchronize();
+  } finally {
+    device.recorder.profiler = undefined;
+  }
+  const wallMs = (performance.now() - begin) / count;
+  let gpuMs = NaN;
+  if (timer !== undefined) {
+    const [first, last] = await timer.read();
+    gpuMs = Number(last - first) / 1e6 / count;
+    timer.destroy();
+  }
+  return { wallMs, gpuMs, hostMs: recordingMs / count };
+}
+
+async function convolutionShare(device: Device, { step }: Running): Promise<number> {
+  const { kernels } = await profile(() => {
+    using _scope = openScope();
+    step();
+  }, device);
+  return kernels
+    .filter(({ kernel }) => kernel.startsWith("conv2d") || kernel.startsWith("winograd"))
+    .reduce((sum, { share }) => sum + share, 0);
+}
+
+/** Parameters, gradients and velocities are of one size; the activations are what the graph of a loss holds. */
+function neededBytes(device: Device, { loss, parameters }: Running): number {
+  using _scope = openScope();
+  const before = device.memory().liveBytes;
+  loss();
+  const activations = device.memory().liveBytes - before;
+  const parameterBytes = parameters.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
+  return 3 * parameterBytes + activations;
+}

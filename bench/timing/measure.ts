@@ -1,0 +1,148 @@
+/**
+ * @file Times that can be trusted: what is measured was compiled and run before; it is repeated until the clock's tick is less than
+ * 1 % of the span; variants take turns, so that a slow moment of the machine hits all of them; the median speaks.
+ */
+import { openScope, type Device } from "../../engine/index.ts";
+import { clockTick } from "./clock.ts";
+import { SpanTimer, timeSpan } from "./span-timer.ts";
+
+/** The times of one variant, each for one run. */
+export interface Timing {
+  /** Median GPU time in milliseconds. */
+  readonly gpuMs: number;
+  /** Half of the distance between the quartiles, as part of the median. */
+  readonly spread: number;
+  /** Shortest GPU time in milliseconds. */
+  readonly leastMs: number;
+  /** Median time in milliseconds from the first call on the host until the device had finished, over all repetitions. */
+  readonly wallMs: number;
+  /** Runs in one span. */
+  readonly repetitions: number;
+  /** Spans. */
+  readonly rounds: number;
+  readonly dispatches: number;
+}
+
+export interface MeasureOptions {
+  /** Part of a span that the tick of the clock may be. Default: 0.01. */
+  readonly tickShare?: number;
+  /** Spans of each variant. Default: 7, fewer where one takes long. */
+  readonly rounds?: number;
+  /** Milliseconds for all spans of one variant together, not counting the first. Default: 1500. */
+  readonly budgetMs?: number;
+}
+
+interface Contestant {
+  readonly run: () => void;
+  dispatches: number;
+  repetitions: number;
+  rounds: number;
+  readonly gpu: number[];
+  readonly wall: number[];
+}
+
+/** A span shorter than this is mostly the cost of starting and ending it. */
+const leastSpanMs = 2;
+
+/** So many dispatches fit into one submit; see the arena of the command recorder. */
+const mostDispatches = 900;
+
+/**
+ * Measures what the bodies record, in turns. They must record the same dispatches every time and leave memory to their scope.
+ */
+export async function measure<Name extends string>(
+  device: Device,
+  bodies: Readonly<Record<Name, () => void>>,
+  options: MeasureOptions = {},
+): Promise<Readonly<Record<Name, Timing>>> {
+  const tickMs = (await clockTick(device)) / 1e6;
+  const timer = new SpanTimer(device);
+  const names = Object.keys(bodies) as Name[];
+  const contestants = new Map<Name, Contestant>();
+  try {
+    for (const name of names) {
+      contestants.set(name, await warmUp(device, timer, bodies[name], tickMs, options));
+    }
+    const most = Math.max(...[...contestants.values()].map(({ rounds }) => rounds));
+    for (let round = 0; round < most; round++) {
+      for (const contestant of contestants.values()) {
+        if (round < contestant.rounds) await addSpan(device, timer, contestant);
+      }
+    }
+  } finally {
+    timer.destroy();
+  }
+  const timings = {} as Record<Name, Timing>;
+  for (const [name, contestant] of contestants) timings[name] = summarize(contestant);
+  return timings;
+}
+
+/** Runs in a scope, so that a repeated run finds the memory of the one before in the pool. */
+function inScope(body: () => void): void {
+  using _scope = openScope();
+  body();
+}
+
+/** Compiles, counts the dispatches, and finds how often to repeat. */
+async function warmUp(
+  device: Device,
+  timer: SpanTimer,
+  run: () => void,
+  tickMs: number,
+  { tickShare = 0.01, rounds = 7, budgetMs = 1500 }: MeasureOptions,
+): Promise<Contestant> {
+  const before = device.recorder.counts.dispatches;
+  inScope(run);
+  await device.synchronize();
+  const dispatches = device.recorder.counts.dispatches - before;
+  if (dispatches === 0) throw new Error("benchmark: there is nothing to measure: no dispatch");
+  const contestant = { run, dispatches, repetitions: 1, rounds, gpu: [], wall: [] };
+  const most = Math.max(1, Math.floor(mostDispatches / dispatches));
+  const wanted = Math.max(tickMs / tickShare, leastSpanMs);
+  let span = await addSpan(device, timer, contestant);
+  // A span of few ticks says little about how many repetitions are needed, so it grows step by step.
+  while (span < wanted && contestant.repetitions < most) {
+    const factor = Math.min(10, Math.max(1.5, (1.1 * wanted) / Math.max(span, tickMs)));
+    contestant.repetitions = Math.min(most, Math.ceil(contestant.repetitions * factor));
+    span = await addSpan(device, timer, contestant);
+  }
+  contestant.rounds = Math.max(3, Math.min(rounds, Math.floor(budgetMs / Math.max(span, 0.01))));
+  contestant.gpu.length = 0;
+  contestant.wall.length = 0;
+  return contestant;
+}
+
+/** Milliseconds of the span. */
+async function addSpan(device: Device, timer: SpanTimer, contestant: Contestant): Promise<number> {
+  const { run, dispatches, repetitions, gpu, wall } = contestant;
+  timer.expect(dispatches * repetitions);
+  const { begin, end, wallMs } = await timeSpan(device, timer, () => {
+    for (let i = 0; i < repetitions; i++) inScope(run);
+  });
+  const milliseconds = Number(end - begin) / 1e6;
+  gpu.push(milliseconds / repetitions);
+  wall.push(wallMs / repetitions);
+  return milliseconds;
+}
+
+function summarize({ gpu, wall, repetitions, dispatches }: Contestant): Timing {
+  const gpuMs = quantile(gpu, 0.5);
+  return {
+    gpuMs,
+    spread: (quantile(gpu, 0.75) - quantile(gpu, 0.25)) / 2 / gpuMs,
+    leastMs: Math.min(...gpu),
+    wallMs: quantile(wall, 0.5),
+    repetitions,
+    rounds: gpu.length,
+    dispatches,
+  };
+}
+
+/** The value below which the part `q` of the values lies, linear in between. */
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const place = (sorted.length - 1) * q;
+  const below = sorted[Math.floor(place)] ?? NaN;
+  const above = sorted[Math.ceil(place)] ?? NaN;
+  return below + (above - below) * (place - Math.floor(place));
+}
