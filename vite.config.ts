@@ -10,7 +10,14 @@ export default defineConfig({
     minify: false,
     sourcemap: true,
     lib: {
-      entry: ["engine/index.ts", "engine/node.ts", "nn/index.ts", "data/index.ts", "data/node.ts"],
+      entry: [
+        "engine/index.ts",
+        "engine/node.ts",
+        "nn/index.ts",
+        "data/index.ts",
+        "data/node.ts",
+        "cli/main.ts",
+      ],
       formats: ["es"],
     },
     rolldownOptions: {

@@ -15,7 +15,7 @@ export interface Work {
 
 export interface Prepared {
   /** Records the work; the result is checked. Everything else that it makes is left to its scope. */
-  run(): Tensor;
+  readonly run: () => Tensor;
   /** The elements of the result that are checked, in float64. */
   readonly check: Check;
 }
@@ -23,7 +23,7 @@ export interface Prepared {
 /** A reference in float64 for some or all elements of the result. */
 export interface Check {
   /** Element number `index` of the result. */
-  expected(index: number): number;
+  readonly expected: (index: number) => number;
   /** How many elements to look at: all when undefined. The first and the last are always among them. */
   readonly samples?: number;
   /** Largest allowed |result - reference| / (1 + |reference|). */

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { availableParallelism, cpus } from "node:os";
 import { promisify } from "node:util";
 import type { Device } from "../engine/index.ts";
-import { clockTick } from "./timing/clock.ts";
+import { clockTick } from "../engine/timing/clock.ts";
 import type { Environment } from "./row.ts";
 
 export async function describeEnvironment(device: Device): Promise<Environment> {

@@ -1,7 +1,7 @@
 /** @file `npm run bench`: measures the adapter's limits, every family of kernels, and whole nets. Options: `--help`. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { setDefaultDevice, type Device } from "../engine/index.ts";
+import { setDefaultDevice, ShaderError, type Device } from "../engine/index.ts";
 import { openNodeDevice } from "../engine/node.ts";
 import type { BenchCase } from "./case.ts";
 import { writePicture } from "./charts/chart.ts";
@@ -12,6 +12,8 @@ import { measureColdStart, type ColdStart } from "./models/cold-start.ts";
 import { measureNet, type NetRow } from "./models/measure-net.ts";
 import { netCases } from "./models/nets.ts";
 import { help, matches, parseOptions, UsageError, type BenchOptions } from "./options.ts";
+import { openContender, rankOwnKernel, type Contender } from "./own-kernel/rank.ts";
+import { KernelFileError } from "./own-kernel/workgroups.ts";
 import { formatColdStart, formatNets, formatTargets } from "./report/nets.ts";
 import { formatColumns, rowCells, rowHeader } from "./report/table.ts";
 import type { Environment, Limits, Row } from "./row.ts";
@@ -28,11 +30,19 @@ import { reductionCases } from "./suites/reduction.ts";
 import { judge, type Results } from "./targets.ts";
 
 async function main(options: BenchOptions): Promise<void> {
-  const device = await openNodeDevice();
+  const { kernel } = options;
+  const contender = kernel === undefined ? undefined : openContender(kernel.file, kernel.as);
+  // Rules choose the variants here; `--variants all` shows what tuning could gain.
+  const device = await openNodeDevice({ tuning: false });
   setDefaultDevice(device);
   const environment = await describeEnvironment(device);
   console.log(`${formatEnvironment(environment)}\n`);
   const { limits, rows: limitRows } = await measureLimits(device, options);
+  if (contender !== undefined) {
+    await rank(device, limits, contender, options.budgetMs);
+    await device.close();
+    return;
+  }
   const rows = [...limitRows];
   for (const suite of options.suites) {
     if (suite !== "limits") rows.push(...(await runSuite(device, suite, limits, options)));
@@ -97,6 +107,18 @@ async function runSuite(
   return rows;
 }
 
+async function rank(
+  device: Device,
+  limits: Limits,
+  contender: Contender,
+  budgetMs: number,
+): Promise<void> {
+  const { rows, wrong } = await rankOwnKernel(device, limits, contender, budgetMs);
+  console.log(`${contender.task.name}, fastest first\n${formatRows(rows)}\n`);
+  for (const message of wrong) console.log(message);
+  if (wrong.length > 0) process.exitCode = 1;
+}
+
 function formatRows(rows: readonly Row[]): string {
   return formatColumns([rowHeader, ...rows.map(rowCells)], 3);
 }
@@ -159,7 +181,8 @@ try {
 } catch (error) {
   // parseArgs throws TypeErrors with a code for what it does not know.
   const isUsage = error instanceof UsageError || (error instanceof TypeError && "code" in error);
-  if (!isUsage) throw error;
-  console.error(`bench: ${(error as Error).message}\n\n${help}`);
+  const isKernel = error instanceof KernelFileError || error instanceof ShaderError;
+  if (!isUsage && !isKernel) throw error;
+  console.error(`bench: ${error.message}${isUsage ? "\n\nnpm run bench -- --help" : ""}`);
   process.exitCode = 2;
 }

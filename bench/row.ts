@@ -1,6 +1,6 @@
 /** @file A row of the benchmark: what was measured, on what, and how near it is to the measured limit. */
 import type { Work } from "./case.ts";
-import type { Timing } from "./timing/measure.ts";
+import type { Timing } from "../engine/timing/measure.ts";
 
 /** Where and when; the same for all rows of a run. */
 export interface Environment {

@@ -3,7 +3,7 @@ import { openScope, type Device } from "../engine/index.ts";
 import { withVariant } from "../engine/ops/variants.ts";
 import type { BenchCase, Prepared } from "./case.ts";
 import { makeRow, type Limits, type Row } from "./row.ts";
-import { measure, type MeasureOptions } from "./timing/measure.ts";
+import { measure, type MeasureOptions } from "../engine/timing/measure.ts";
 import { verify } from "./verify.ts";
 
 /** Which variants to run: the one that wgrad chooses, all, or those of these names. */

@@ -35,6 +35,17 @@ export {
   stridesOf,
   type Shape,
 } from "./shape.ts";
+export { measure, type MeasureOptions, type Timing } from "./timing/measure.ts";
+export {
+  ProblemCollector,
+  tune,
+  tuningTable,
+  useTuningTable,
+  type Tuned,
+  type TuneOptions,
+  type TuneProgress,
+} from "./tuning/tune.ts";
+export { TuningTable, type TuningFile, type Winner } from "./tuning/tuning-table.ts";
 export { isRecording, noGrad, observeTensors, type TensorObserver } from "./tape.ts";
 export {
   setRequiresGrad,

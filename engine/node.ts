@@ -4,6 +4,18 @@
 import { create } from "webgpu";
 import { openDevice, type Device, type DeviceOptions } from "./device/device.ts";
 import { NoAdapterError } from "./errors.ts";
+import { defaultTuningFile, readTuningFile } from "./tuning/tuning-file.ts";
+import { useTuningTable } from "./tuning/tune.ts";
+
+export { defaultTuningFile, readTuningFile, writeTuningFile } from "./tuning/tuning-file.ts";
+
+export interface NodeDeviceOptions extends Omit<DeviceOptions, "gpu" | "wait"> {
+  /**
+   * The file with the winners that `wgrad tune` measured; false for none. Default: `defaultTuningFile()`. A file that does not exist is
+   * an empty one; a broken one is ignored with a warning.
+   */
+  readonly tuning?: string | false;
+}
 
 let instance: GPU | undefined;
 
@@ -17,9 +29,14 @@ export function nodeGpu(): GPU {
 }
 
 /** Opens a device on this machine. Options as for `openDevice`, whose `gpu` and `wait` are filled in. */
-export async function openNodeDevice(
-  options: Omit<DeviceOptions, "gpu" | "wait"> = {},
-): Promise<Device> {
+export async function openNodeDevice(options: NodeDeviceOptions = {}): Promise<Device> {
+  const { tuning = defaultTuningFile(), ...rest } = options;
+  const device = await openAnyDevice(rest);
+  if (tuning !== false) useTuningTable(device, await readTuningFile(tuning));
+  return device;
+}
+
+async function openAnyDevice(options: Omit<NodeDeviceOptions, "tuning">): Promise<Device> {
   try {
     return await openDevice({ ...options, gpu: nodeGpu(), wait: waitPolitely });
   } catch (error) {

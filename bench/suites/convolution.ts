@@ -69,9 +69,9 @@ const imageSizes = [224, 128, 64];
 
 export function convolutionCases(): readonly BenchCase[] {
   const resnet = imageSizes.flatMap((size) =>
-    resnet34Convolutions(size).flatMap((c) => casesOf(c, `resnet34 ${size}`)),
+    resnet34Convolutions(size).flatMap((c) => convolutionCasesOf(c, `resnet34 ${size}`)),
   );
-  return [...resnet, ...others.flatMap((c) => casesOf(c, "other"))];
+  return [...resnet, ...others.flatMap((c) => convolutionCasesOf(c, "other"))];
 }
 
 /** Of the direct convolution, whatever a variant does. Products with the zeros of the padding count, as is usual. */
@@ -79,7 +79,11 @@ export function flopsOf(g: Geometry): number {
   return 2 * sizeOf(outputShape(g)) * g.kernel[0] * g.kernel[1] * (g.inChannels / g.groups);
 }
 
-function casesOf({ x, w, options }: Convolution, net: string): readonly BenchCase[] {
+/** The convolution and its two gradients. */
+export function convolutionCasesOf(
+  { x, w, options }: Convolution,
+  net: string,
+): readonly BenchCase[] {
   const geometry = convolutionGeometry("bench", x, w, options);
   const bytes = 4 * [x, w, outputShape(geometry)].reduce((sum, shape) => sum + sizeOf(shape), 0);
   const common = {

@@ -4,7 +4,8 @@ import { matmulFamily, type MatmulProblem } from "../../engine/ops/matmul-kernel
 import type { BenchCase } from "../case.ts";
 import { at, input } from "./inputs.ts";
 
-interface Product extends MatmulOptions {
+/** `[m, k] [k, n]`. */
+export interface Product extends MatmulOptions {
   readonly m: number;
   readonly n: number;
   readonly k: number;
@@ -31,7 +32,7 @@ const products: readonly Product[] = [
   ...linear(64, 512, 1000),
 ];
 
-function productCase(product: Product): BenchCase {
+export function productCase(product: Product): BenchCase {
   const { m, n, k, transposeA = false, transposeB = false, note } = product;
   const problem: MatmulProblem = {
     ...{ batch: 1, m, n, k, aBatch: 0, bBatch: 0, transposeA, transposeB },

@@ -34,7 +34,7 @@ export interface FamilyDefinition<T extends Operands, P> {
   readonly variants: readonly [Variant<T, P>, ...Variant<T, P>[]];
   /** Names of variants, the one expected to be fastest first; those that cannot run are passed over. */
   readonly prefer: (device: Abilities, problem: P) => readonly string[];
-  /** The problem in words, the same for problems that take the same time: what the tuner remembers winners by. */
+  /** The problem in words, the same for problems that take the same time: see `problemKey`. */
   readonly describe: (problem: P) => string;
 }
 
@@ -70,7 +70,7 @@ export function defineFamily<T extends Operands, P>(
     candidates: (device, problem) => candidatesOf(definition, device, problem),
     run: (device, tensors, problem) => {
       observer?.(family, tensors, problem);
-      choose(definition, device, problem).run(tensors, problem);
+      choose(definition, device, tensors, problem).run(tensors, problem);
     },
   };
   families.set(definition.name, family);
@@ -95,21 +95,35 @@ function candidatesOf<T extends Operands, P>(
 function choose<T extends Operands, P>(
   definition: FamilyDefinition<T, P>,
   device: Abilities,
+  tensors: T,
   problem: P,
 ): Variant<T, P> {
-  const { name, variants, prefer, describe } = definition;
+  const { name, variants, prefer } = definition;
   const find = (wanted: string | undefined): Variant<T, P> | undefined =>
     variants.find((variant) => variant.name === wanted && variant.canRun(device, problem));
   const pinned = asked.size > 0 ? find(asked.get(name)) : undefined;
   if (pinned !== undefined) return pinned;
-  const tuned = winners.get(device)?.(name, describe(problem));
-  const best = tuned === undefined ? undefined : find(tuned);
+  const measured = winners.get(device);
+  const best = measured && find(measured(name, problemKey(definition, tensors, problem)));
   if (best !== undefined) return best;
   for (const preferred of prefer(device, problem)) {
     const variant = find(preferred);
     if (variant !== undefined) return variant;
   }
   return variants[0];
+}
+
+/** What winners are remembered by: the problem in words, and the element type unless it is f32. */
+export function problemKey<T extends Operands, P>(
+  { describe }: FamilyDefinition<T, P>,
+  tensors: T,
+  problem: P,
+): string {
+  for (const name in tensors) {
+    const dtype = tensors[name]?.dtype;
+    if (dtype !== undefined) return `${describe(problem)}${dtype === "f32" ? "" : ` ${dtype}`}`;
+  }
+  return describe(problem);
 }
 
 /**
@@ -133,13 +147,11 @@ export function setWinners(device: Abilities, measured: Winners | undefined): vo
   else winners.set(device, measured);
 }
 
-/** Tells `observe` of every problem that `body` runs. */
-export function observeProblems<R>(observe: ProblemObserver, body: () => R): R {
+/** Tells `observe` of every problem that runs; the result ends it. One at a time: a second one takes its turn in between. */
+export function observeProblems(observe: ProblemObserver): () => void {
   const before = observer;
   observer = observe;
-  try {
-    return body();
-  } finally {
+  return () => {
     observer = before;
-  }
+  };
 }

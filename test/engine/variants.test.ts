@@ -145,7 +145,9 @@ describe("a family", () => {
 
   test("tells an observer of the problems", () => {
     const seen: unknown[] = [];
-    observeProblems((of, _tensors, problem) => seen.push([of.name, problem]), choose);
+    const stop = observeProblems((of, _tensors, problem) => seen.push([of.name, problem]));
+    choose();
+    stop();
     choose();
     expect(seen).toEqual([["family", 7]]);
   });

@@ -2,14 +2,27 @@
  * @file GPU time from the begin of the first dispatch to the end of the last one, by two timestamps. Fewer would not do, and more
  * would cost time of their own: every timestamp ends a compute pass.
  */
-import type { Device } from "../../engine/index.ts";
+import type { Device } from "../device/device.ts";
+import type { DispatchTimer } from "../device/profiler.ts";
+import { DeviceError } from "../errors.ts";
 
 /** Usages and modes of WebGPU by number, since Node has no global constants. */
 const usage = { queryResolve: 0x200, copySource: 0x4, copyTarget: 0x8, mapRead: 0x1 };
 const mapModeRead = 1;
 
-/** Two timestamps around a known number of dispatches; set it as `device.recorder.profiler`. */
-export class SpanTimer {
+/** One measured span. */
+export interface Span {
+  /** Nanoseconds on the device's clock; both 0 without timestamps. */
+  readonly begin: bigint;
+  readonly end: bigint;
+  /** Milliseconds of GPU time; without timestamps the wall time. */
+  readonly gpuMs: number;
+  /** Milliseconds from the first call on the host until the device had finished. */
+  readonly wallMs: number;
+}
+
+/** Two timestamps around a known number of dispatches; it is the recorder's `profiler` meanwhile. */
+export class SpanTimer implements DispatchTimer {
   readonly #device: Device;
   readonly #queries: GPUQuerySet;
   readonly #resolved: GPUBuffer;
@@ -47,12 +60,14 @@ export class SpanTimer {
 
   /**
    * The two timestamps in nanoseconds, after the dispatches were submitted.
-   * @throws Error when there were other than the expected number of dispatches, because then the span means something else.
+   * @throws DeviceError when there were other than the expected number of dispatches: then the span means something else.
    */
   async read(): Promise<readonly [begin: bigint, end: bigint]> {
     if (this.#seen !== this.#last) {
-      throw new Error(
-        `benchmark: the number of dispatches changed from run to run: ${this.#seen} instead of ${this.#last}`,
+      throw new DeviceError(
+        "measure",
+        `the number of dispatches changed from run to run: ${this.#seen} instead of ${this.#last}`,
+        "Measure work that is the same every time",
       );
     }
     const { gpu } = this.#device;
@@ -71,16 +86,23 @@ export class SpanTimer {
   }
 }
 
-/** Runs `body`, whose dispatches the timer was told of, and returns its span in nanoseconds and its wall time in milliseconds. */
+/** A timer, or undefined where the device has no timestamps and wall time must do. */
+export function openTimer(device: Device): SpanTimer | undefined {
+  return device.has("timestamp-query") ? new SpanTimer(device) : undefined;
+}
+
+/** Runs `body`, which records exactly `dispatches`, and waits until the device has finished. */
 export async function timeSpan(
   device: Device,
-  timer: SpanTimer,
+  timer: SpanTimer | undefined,
+  dispatches: number,
   body: () => void,
-): Promise<{ readonly begin: bigint; readonly end: bigint; readonly wallMs: number }> {
+): Promise<Span> {
   const { recorder } = device;
-  // One submit, if the device allows: then it never waits for the host in the middle of the span.
   const { commandsPerSubmit } = recorder;
   await device.synchronize();
+  timer?.expect(dispatches);
+  // One submit, if the device allows: then it never waits for the host in the middle of the span.
   recorder.commandsPerSubmit = Infinity;
   recorder.profiler = timer;
   const start = performance.now();
@@ -92,6 +114,7 @@ export async function timeSpan(
     recorder.commandsPerSubmit = commandsPerSubmit;
   }
   const wallMs = performance.now() - start;
+  if (timer === undefined) return { begin: 0n, end: 0n, gpuMs: wallMs, wallMs };
   const [begin, end] = await timer.read();
-  return { begin, end, wallMs };
+  return { begin, end, gpuMs: Number(end - begin) / 1e6, wallMs };
 }

@@ -2,9 +2,11 @@
  * @file Times that can be trusted: what is measured was compiled and run before; it is repeated until the clock's tick is less than
  * 1 % of the span; variants take turns, so that a slow moment of the machine hits all of them; the median speaks.
  */
-import { openScope, type Device } from "../../engine/index.ts";
+import type { Device } from "../device/device.ts";
+import { ArgumentError } from "../errors.ts";
+import { openScope } from "../scope.ts";
 import { clockTick } from "./clock.ts";
-import { SpanTimer, timeSpan } from "./span-timer.ts";
+import { openTimer, timeSpan, type SpanTimer } from "./span-timer.ts";
 
 /** The times of one variant, each for one run. */
 export interface Timing {
@@ -56,7 +58,7 @@ export async function measure<Name extends string>(
   options: MeasureOptions = {},
 ): Promise<Readonly<Record<Name, Timing>>> {
   const tickMs = (await clockTick(device)) / 1e6;
-  const timer = new SpanTimer(device);
+  const timer = openTimer(device);
   const names = Object.keys(bodies) as Name[];
   const contestants = new Map<Name, Contestant>();
   try {
@@ -70,7 +72,7 @@ export async function measure<Name extends string>(
       }
     }
   } finally {
-    timer.destroy();
+    timer?.destroy();
   }
   const timings = {} as Record<Name, Timing>;
   for (const [name, contestant] of contestants) timings[name] = summarize(contestant);
@@ -86,16 +88,20 @@ function inScope(body: () => void): void {
 /** Compiles, counts the dispatches, and finds how often to repeat. */
 async function warmUp(
   device: Device,
-  timer: SpanTimer,
+  timer: SpanTimer | undefined,
   run: () => void,
   tickMs: number,
   { tickShare = 0.01, rounds = 7, budgetMs = 1500 }: MeasureOptions,
 ): Promise<Contestant> {
+  // What was recorded before is not part of it.
+  await device.synchronize();
   const before = device.recorder.counts.dispatches;
   inScope(run);
   await device.synchronize();
   const dispatches = device.recorder.counts.dispatches - before;
-  if (dispatches === 0) throw new Error("benchmark: there is nothing to measure: no dispatch");
+  if (dispatches === 0) {
+    throw new ArgumentError("measure", "the body records nothing: 0 dispatches", "Call ops in it");
+  }
   const contestant = { run, dispatches, repetitions: 1, rounds, gpu: [], wall: [] };
   const most = Math.max(1, Math.floor(mostDispatches / dispatches));
   const wanted = Math.max(tickMs / tickShare, leastSpanMs);
@@ -106,23 +112,26 @@ async function warmUp(
     contestant.repetitions = Math.min(most, Math.ceil(contestant.repetitions * factor));
     span = await addSpan(device, timer, contestant);
   }
-  contestant.rounds = Math.max(3, Math.min(rounds, Math.floor(budgetMs / Math.max(span, 0.01))));
+  const affordable = Math.floor(budgetMs / Math.max(span, 0.01));
+  contestant.rounds = Math.max(Math.min(3, rounds), Math.min(rounds, affordable));
   contestant.gpu.length = 0;
   contestant.wall.length = 0;
   return contestant;
 }
 
 /** Milliseconds of the span. */
-async function addSpan(device: Device, timer: SpanTimer, contestant: Contestant): Promise<number> {
+async function addSpan(
+  device: Device,
+  timer: SpanTimer | undefined,
+  contestant: Contestant,
+): Promise<number> {
   const { run, dispatches, repetitions, gpu, wall } = contestant;
-  timer.expect(dispatches * repetitions);
-  const { begin, end, wallMs } = await timeSpan(device, timer, () => {
+  const span = await timeSpan(device, timer, dispatches * repetitions, () => {
     for (let i = 0; i < repetitions; i++) inScope(run);
   });
-  const milliseconds = Number(end - begin) / 1e6;
-  gpu.push(milliseconds / repetitions);
-  wall.push(wallMs / repetitions);
-  return milliseconds;
+  gpu.push(span.gpuMs / repetitions);
+  wall.push(span.wallMs / repetitions);
+  return span.gpuMs;
 }
 
 function summarize({ gpu, wall, repetitions, dispatches }: Contestant): Timing {
