@@ -39,12 +39,18 @@ interface Contestant {
   dispatches: number;
   repetitions: number;
   rounds: number;
+  /** Milliseconds that a span must last, and the most repetitions that fit into it. */
+  readonly wanted: number;
+  readonly most: number;
   readonly gpu: number[];
   readonly wall: number[];
 }
 
 /** A span shorter than this is mostly the cost of starting and ending it. */
 const leastSpanMs = 2;
+
+/** Until every span is long enough. */
+const mostAttempts = 4;
 
 /** So many dispatches fit into one submit; see the arena of the command recorder. */
 const mostDispatches = 900;
@@ -65,11 +71,10 @@ export async function measure<Name extends string>(
     for (const name of names) {
       contestants.set(name, await warmUp(device, timer, bodies[name], tickMs, options));
     }
-    const most = Math.max(...[...contestants.values()].map(({ rounds }) => rounds));
-    for (let round = 0; round < most; round++) {
-      for (const contestant of contestants.values()) {
-        if (round < contestant.rounds) await addSpan(device, timer, contestant);
-      }
+    let unfinished = [...contestants.values()];
+    for (let attempt = 0; attempt < mostAttempts && unfinished.length > 0; attempt++) {
+      await takeTurns(device, timer, unfinished);
+      unfinished = unfinished.filter(isTooShort);
     }
   } finally {
     timer?.destroy();
@@ -77,6 +82,39 @@ export async function measure<Name extends string>(
   const timings = {} as Record<Name, Timing>;
   for (const [name, contestant] of contestants) timings[name] = summarize(contestant);
   return timings;
+}
+
+/** Spans of all contestants, one of each in every round. */
+async function takeTurns(
+  device: Device,
+  timer: SpanTimer | undefined,
+  contestants: readonly Contestant[],
+): Promise<void> {
+  for (const contestant of contestants) {
+    contestant.gpu.length = 0;
+    contestant.wall.length = 0;
+  }
+  const most = Math.max(...contestants.map(({ rounds }) => rounds));
+  for (let round = 0; round < most; round++) {
+    for (const contestant of contestants) {
+      if (round < contestant.rounds) await addSpan(device, timer, contestant);
+    }
+  }
+}
+
+/** A hiccup while warming up let the work seem longer than it is: then it needs more repetitions, and new spans. */
+function isTooShort(contestant: Contestant): boolean {
+  const { gpu, repetitions, wanted, most } = contestant;
+  const span = quantile(gpu, 0.5) * repetitions;
+  if (span >= wanted || repetitions === most) return false;
+  contestant.repetitions = moreRepetitions(contestant, span);
+  return true;
+}
+
+/** Towards the wanted span, at most tenfold: a span of few ticks says little. */
+function moreRepetitions({ repetitions, wanted, most }: Contestant, span: number): number {
+  const factor = Math.min(10, Math.max(1.5, (1.2 * wanted) / Math.max(span, wanted / 100)));
+  return Math.min(most, Math.ceil(repetitions * factor));
 }
 
 /** Runs in a scope, so that a repeated run finds the memory of the one before in the pool. */
@@ -102,20 +140,18 @@ async function warmUp(
   if (dispatches === 0) {
     throw new ArgumentError("measure", "the body records nothing: 0 dispatches", "Call ops in it");
   }
-  const contestant = { run, dispatches, repetitions: 1, rounds, gpu: [], wall: [] };
   const most = Math.max(1, Math.floor(mostDispatches / dispatches));
   const wanted = Math.max(tickMs / tickShare, leastSpanMs);
+  const contestant: Contestant = {
+    ...{ run, dispatches, repetitions: 1, rounds, wanted, most, gpu: [], wall: [] },
+  };
   let span = await addSpan(device, timer, contestant);
-  // A span of few ticks says little about how many repetitions are needed, so it grows step by step.
   while (span < wanted && contestant.repetitions < most) {
-    const factor = Math.min(10, Math.max(1.5, (1.1 * wanted) / Math.max(span, tickMs)));
-    contestant.repetitions = Math.min(most, Math.ceil(contestant.repetitions * factor));
+    contestant.repetitions = moreRepetitions(contestant, span);
     span = await addSpan(device, timer, contestant);
   }
   const affordable = Math.floor(budgetMs / Math.max(span, 0.01));
   contestant.rounds = Math.max(Math.min(3, rounds), Math.min(rounds, affordable));
-  contestant.gpu.length = 0;
-  contestant.wall.length = 0;
   return contestant;
 }
 
