@@ -29,6 +29,17 @@ export * from "./layers/tanh.ts";
 export * from "./learner/index.ts";
 export * from "./losses.ts";
 export * from "./metrics/index.ts";
+export {
+  autocast,
+  autocastInputs,
+  isAutocasting,
+  type AutocastOptions,
+} from "./mixed-precision/autocast.ts";
+export {
+  GradScaler,
+  type GradScalerOptions,
+  type GradScalerState,
+} from "./mixed-precision/grad-scaler.ts";
 export * from "./models/cifar-resnet.ts";
 export {
   BasicBlock,
@@ -58,3 +69,10 @@ export {
   type LoadReport,
 } from "./state-dict.ts";
 export { summary, type ModelSummary, type SummaryRow } from "./summary.ts";
+export {
+  exportTrainingState,
+  importTrainingState,
+  type ImportableEntry,
+  type TrainingEntry,
+  type TrainingParts,
+} from "./training-state.ts";

@@ -1,11 +1,12 @@
 /** @file Average pooling of images. Formulas: `shaders/pool/avg-pool2d.wgsl`. */
 import source from "../../shaders/pool/avg-pool2d.wgsl";
 import { ArgumentError } from "../errors.ts";
-import { defineKernel, linearGrid, type Kernel, type ParamValues } from "../kernel.ts";
+import { defineKernel, linearGrid, type ParamValues } from "../kernel.ts";
 import { defineOp } from "../op.ts";
-import type { Shape } from "../shape.ts";
+import { ceilDiv, sizeOf, type Shape } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
 import { channelVectors } from "./channel-vectors.ts";
+import { gradientStrips, hasGradientStrips, poolBlocks, poolStrips } from "./pool-strips.ts";
 import {
   imageParams,
   pooledShape,
@@ -18,20 +19,13 @@ import {
 
 const grid = ({ count }: ParamValues) => linearGrid(count as number, 64);
 
-const forwardKernel = defineKernel({
-  name: "avgPool2d",
-  source,
-  entryPoint: "forward",
-  bindings: ["x", "out", "params"],
-  grid,
-});
-const gradientKernel = defineKernel({
-  name: "avgPool2d-gradient",
-  source,
-  entryPoint: "gradient",
-  bindings: ["dy", "dx", "params"],
-  grid,
-});
+function entryPoint(name: string, entry: string, bindings: readonly string[]) {
+  return defineKernel({ name, source, entryPoint: entry, bindings: [...bindings, "params"], grid });
+}
+
+const forwardKernel = entryPoint("avgPool2d", "forward", ["x", "out"]);
+const gradientKernel = entryPoint("avgPool2d-gradient", "gradient", ["dy", "dx"]);
+const anyGradientKernel = entryPoint("avgPool2d-gradient", "gradient_any", ["dy", "dx"]);
 
 interface Attributes {
   readonly window: PoolWindow;
@@ -47,29 +41,40 @@ const avgPoolOp = defineOp<readonly [Tensor], Attributes>({
     return { shape: pooledShape("avgPool2d", x.shape, window) };
   },
   forward: ([x], out, attributes) => {
-    run(forwardKernel, { x, out }, x.shape, out, attributes);
+    const { params, options } = layoutOf(x, out.shape, attributes);
+    forwardKernel({ x, out }, params, options);
     return {};
   },
   gradient: (dy, { inputs: [x], attributes }) => {
     const dx = Tensor.allocate("avgPool2d", x.device, x.shape, x.dtype);
-    run(gradientKernel, { dy, dx }, x.shape, dx, attributes, dy.shape);
+    const { params, options } = layoutOf(x, dy.shape, attributes);
+    if (hasGradientStrips(attributes.window)) {
+      const { strips, overrides } = gradientStrips(x, attributes.window, options.overrides.BLOCK);
+      const specialized = { ...options, overrides: { ...options.overrides, ...overrides } };
+      gradientKernel({ dy, dx }, { ...params, ...strips }, specialized);
+    } else {
+      const count = sizeOf(x.shape.slice(0, 3)) * params.columns;
+      anyGradientKernel({ dy, dx }, { ...params, count }, options);
+    }
     return [dx];
   },
 });
 
-/** One invocation for each vector of channels of `result`. */
-function run(
-  kernel: Kernel,
-  tensors: Readonly<Record<string, Tensor>>,
-  x: Shape,
-  result: Tensor,
-  { window, countPadding, divisor }: Attributes,
-  out: Shape = result.shape,
-): void {
-  const { lanes, columns, types } = channelVectors(result.dtype, x[3] ?? 1);
-  const params = { ...imageParams(x, out, columns), divisor, count: result.size / lanes };
-  const overrides = { ...windowOverrides(window), COUNT_PADDING: Number(countPadding) };
-  kernel(tensors, params, { overrides, types: types("S", "V") });
+/** Uniforms and options of the forward pass. */
+function layoutOf(x: Tensor, out: Shape, { window, countPadding, divisor }: Attributes) {
+  const [images = 0, rows = 0, width = 0] = out;
+  const { columns, types } = channelVectors(x.dtype, x.shape[3] ?? 1);
+  const blocks = poolBlocks(window);
+  const params = {
+    ...imageParams(x.shape, out, columns),
+    ...poolStrips(x.device, [images, rows, ceilDiv(width, blocks.BLOCK), columns]),
+    divisor,
+  };
+  const options = {
+    overrides: { ...windowOverrides(window), ...blocks, COUNT_PADDING: Number(countPadding) },
+    types: types("S", "V"),
+  };
+  return { params, options };
 }
 
 export interface AvgPoolOptions extends PoolOptions {

@@ -119,7 +119,8 @@ function channelsOf(x: Tensor) {
  */
 function summingSlices(x: Tensor): ColumnSlices {
   const { rows, columns } = channelsOf(x);
-  return sliceColumns(rows, columns, busyInvocations(x.device), 16, 1024);
+  const invocations = busyInvocations(x.device);
+  return sliceColumns(x.device, rows, columns, { invocations, fewestRows: 16, mostRows: 1024 });
 }
 
 /**
@@ -128,7 +129,8 @@ function summingSlices(x: Tensor): ColumnSlices {
  */
 function writingSlices(x: Tensor): ColumnSlices {
   const { rows, columns } = channelsOf(x);
-  return sliceColumns(rows, columns, Infinity, x.device.adapter.software ? 16 : 4);
+  const fewestRows = x.device.adapter.software ? 32 : 4;
+  return sliceColumns(x.device, rows, columns, { invocations: Infinity, fewestRows });
 }
 
 function optionsFor(x: Tensor, overrides: Readonly<Record<string, number>>): KernelOptions {

@@ -6,43 +6,22 @@ import source from "../../shaders/elementwise/binary.wgsl";
 import integerSource from "../../shaders/elementwise/binary-integer.wgsl";
 import { isFloat } from "../dtype.ts";
 import { DTypeError } from "../errors.ts";
-import { defineKernel, linearGrid, type ParamValues } from "../kernel.ts";
+import { defineKernel } from "../kernel.ts";
 import { defineOp } from "../op.ts";
-import { broadcastShapes, broadcastStrides, mergeAxes, shapesEqual } from "../shape.ts";
+import { broadcastShapes } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
+import { planBroadcast } from "./broadcast.ts";
 import { equal, greater, less, where } from "./compare.ts";
 import { cast } from "./cast.ts";
 import { operands } from "./scalar.ts";
 import { log, neg } from "./unary.ts";
+import { vectorGrid } from "./vectors.ts";
 
-const vectorGrid = ({ size }: ParamValues) => linearGrid(size as number, 64 * 4 * 4);
-
-const sameKernel = defineKernel({
-  name: "binary-same",
-  source,
-  entryPoint: "same",
-  bindings: ["a", "b", "out", "params"],
-  grid: vectorGrid,
-});
-const repeatKernel = defineKernel({
-  name: "binary-repeat",
-  source,
-  entryPoint: "repeat",
-  bindings: ["a", "b", "b_scalars", "out", "params"],
-  grid: vectorGrid,
-});
-const broadcastKernel = defineKernel({
-  name: "binary-broadcast",
-  source,
-  entryPoint: "broadcast",
-  bindings: ["a_scalars", "b_scalars", "out", "params"],
-  grid: ({ size }) => linearGrid(size as number, 64 * 4),
-});
+const realKernel = defineKernel({ name: "binary", source, grid: vectorGrid });
 const integerKernel = defineKernel({
   name: "binary-integer",
   source: integerSource,
-  entryPoint: "broadcast",
-  grid: ({ size }) => linearGrid(size as number, 64),
+  grid: vectorGrid,
 });
 
 type Pair = readonly [Tensor, Tensor];
@@ -57,7 +36,6 @@ function binary(
   gradients: readonly [OperandGradient, OperandGradient],
   floatOnly = false,
 ) {
-  const overrides = { OP };
   const op = defineOp<Pair, undefined>({
     name,
     output: ([a, b]) => {
@@ -78,53 +56,19 @@ function binary(
       return { shape: broadcastShapes(name, a.shape, b.shape) };
     },
     forward: ([a, b], out) => {
-      compute(name, a, b, out, overrides);
+      const { params, overrides } = planBroadcast([a, b], out);
+      const kernel = isFloat(a.dtype) ? realKernel : integerKernel;
+      kernel({ a, b, a_scalars: a, b_scalars: b, out }, params, {
+        overrides: { ...overrides, OP },
+        types: { T: a.dtype },
+        label: name,
+      });
       return {};
     },
     gradient: (dy, { inputs: [a, b], out, needs }) =>
       gradients.map((gradient, i) => (needs[i] === true ? gradient(dy, a, b, out) : null)),
   });
   return (a: Tensor | number, b: Tensor | number): Tensor => op(operands(name, a, b), undefined);
-}
-
-/** Chooses the kernel by how the shapes meet; the general one finds every element by its strides and is the slowest. */
-function compute(
-  label: string,
-  a: Tensor,
-  b: Tensor,
-  out: Tensor,
-  overrides: { OP: string },
-): void {
-  const types = { T: a.dtype };
-  const options = { overrides, types, label };
-  if (!isFloat(a.dtype)) {
-    integerKernel({ a, b, out }, stridesFor(a, b, out), options);
-  } else if (shapesEqual(a.shape, b.shape)) {
-    sameKernel({ a, b, out }, { ...noStrides, size: out.size, period: 0 }, options);
-  } else if (shapesEqual(a.shape, out.shape) && repeatsAlongLeadingAxes(b, out)) {
-    const params = { ...noStrides, size: out.size, period: b.size };
-    repeatKernel({ a, b, b_scalars: b, out }, params, options);
-  } else {
-    const params = { ...stridesFor(a, b, out), period: 0 };
-    broadcastKernel({ a_scalars: a, b_scalars: b, out }, params, options);
-  }
-}
-
-const noStrides = { rank: 0, shape: [], a_strides: [], b_strides: [] };
-
-function stridesFor(a: Tensor, b: Tensor, out: Tensor) {
-  const { shape, strides } = mergeAxes(out.shape, [
-    broadcastStrides(a.shape, out.shape),
-    broadcastStrides(b.shape, out.shape),
-  ] as const);
-  const [a_strides, b_strides] = strides;
-  return { size: out.size, rank: shape.length, shape, a_strides, b_strides };
-}
-
-/** True when `b`, without leading axes of size 1, is the tail of the shape of `out`: element i of out meets i mod size. */
-function repeatsAlongLeadingAxes(b: Tensor, out: Tensor): boolean {
-  const tail = b.shape.slice(b.shape.findIndex((size) => size !== 1));
-  return b.size === 1 || shapesEqual(tail, out.shape.slice(out.shape.length - tail.length));
 }
 
 const whole: OperandGradient = (dy) => dy;

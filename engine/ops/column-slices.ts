@@ -27,20 +27,29 @@ export function busyInvocations({ adapter }: Device): number {
   return adapter.software ? 1024 : 32768;
 }
 
+/** How many slices, and of which length. */
+export interface SliceLimits {
+  /** In all, for all columns. */
+  readonly invocations: number;
+  readonly fewestRows: number;
+  /** As far as possible. Default: any number. */
+  readonly mostRows?: number;
+}
+
 /**
- * Slices for `invocations` in all, of at least `fewestRows` rows and at most `mostRows` where that
- * is possible.
+ * Slices of at least `fewestRows` rows for so many invocations. On a GPU the rows of neighbouring slices alternate; on a
+ * software adapter they do not, so that each goes through memory in order: 7 instead of 11 ns a vector of a large tensor.
  */
 export function sliceColumns(
+  { adapter }: Device,
   rows: number,
   columns: number,
-  invocations: number,
-  fewestRows: number,
-  mostRows = Infinity,
+  { invocations, fewestRows, mostRows = Infinity }: SliceLimits,
 ): ColumnSlices {
   const useful = Math.min(Math.ceil(invocations / columns), Math.floor(rows / fewestRows));
   const wanted = Math.max(useful, Math.ceil(rows / mostRows), 1);
-  const group = Math.min(wanted, Math.max(1, Math.floor(workgroupSize / columns)));
+  const widest = adapter.software ? 1 : Math.max(1, Math.floor(workgroupSize / columns));
+  const group = Math.min(wanted, widest);
   const blocks = ceilDiv(wanted, group);
   return { rows, columns, group, slices: blocks * group, rows_per_group: ceilDiv(rows, blocks) };
 }

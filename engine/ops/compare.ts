@@ -3,17 +3,15 @@ import compareSource from "../../shaders/elementwise/compare.wgsl";
 import whereSource from "../../shaders/elementwise/where.wgsl";
 import { isFloat } from "../dtype.ts";
 import { DTypeError } from "../errors.ts";
-import { defineKernel, linearGrid } from "../kernel.ts";
+import { defineKernel } from "../kernel.ts";
 import { defineOp } from "../op.ts";
-import { broadcastShapes, broadcastStrides, mergeAxes } from "../shape.ts";
+import { broadcastShapes } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
+import { planBroadcast } from "./broadcast.ts";
 import { operands } from "./scalar.ts";
+import { vectorGrid } from "./vectors.ts";
 
-const compareKernel = defineKernel({
-  name: "compare",
-  source: compareSource,
-  grid: ({ size }) => linearGrid(size as number, 64),
-});
+const compareKernel = defineKernel({ name: "compare", source: compareSource, grid: vectorGrid });
 
 /** A comparison as a function `(a, b)`, where either operand may be a plain number. */
 function comparison(name: string, OP: string) {
@@ -30,14 +28,12 @@ function comparison(name: string, OP: string) {
       return { shape: broadcastShapes(name, a.shape, b.shape), dtype: "u32" };
     },
     forward: ([a, b], out) => {
-      const { shape, strides } = mergeAxes(out.shape, [
-        broadcastStrides(a.shape, out.shape),
-        broadcastStrides(b.shape, out.shape),
-      ] as const);
-      const [a_strides, b_strides] = strides;
-      const params = { size: out.size, rank: shape.length, shape, a_strides, b_strides };
-      const overrides = { OP, IS_FLOAT: isFloat(a.dtype) ? 1 : 0 };
-      compareKernel({ a, b, out }, params, { overrides, types: { T: a.dtype }, label: name });
+      const { params, overrides } = planBroadcast([a, b], out);
+      compareKernel({ a, b, a_scalars: a, b_scalars: b, out }, params, {
+        overrides: { ...overrides, OP, IS_FLOAT: Number(isFloat(a.dtype)) },
+        types: { T: a.dtype },
+        label: name,
+      });
       return {};
     },
     gradient: null,
@@ -63,11 +59,7 @@ export const greater = comparison("greater", "GREATER");
 /** 1 where `a >= b`, else 0, as u32. */
 export const greaterEqual = comparison("greaterEqual", "GREATER_EQUAL");
 
-const whereKernel = defineKernel({
-  name: "where",
-  source: whereSource,
-  grid: ({ size }) => linearGrid(size as number, 64),
-});
+const whereKernel = defineKernel({ name: "where", source: whereSource, grid: vectorGrid });
 
 const whereOp = defineOp<readonly [Tensor, Tensor, Tensor], undefined>({
   name: "where",
@@ -87,21 +79,10 @@ const whereOp = defineOp<readonly [Tensor, Tensor, Tensor], undefined>({
     return { shape, dtype: a.dtype };
   },
   forward: ([condition, a, b], out) => {
-    const { shape, strides } = mergeAxes(out.shape, [
-      broadcastStrides(condition.shape, out.shape),
-      broadcastStrides(a.shape, out.shape),
-      broadcastStrides(b.shape, out.shape),
-    ] as const);
-    const [condition_strides, a_strides, b_strides] = strides;
-    const params = {
-      size: out.size,
-      rank: shape.length,
-      shape,
-      condition_strides,
-      a_strides,
-      b_strides,
-    };
-    whereKernel({ condition, a, b, out }, params, { types: { T: a.dtype } });
+    const { params, overrides } = planBroadcast([a, b, condition], out);
+    const tensors = { a, b, c: condition, a_scalars: a, b_scalars: b, c_scalars: condition, out };
+    // Bits are moved, not numbers: all types of 4 bytes are one.
+    whereKernel(tensors, params, { overrides, types: { T: a.dtype === "f16" ? "f16" : "u32" } });
     return {};
   },
   gradient: (dy, { inputs: [condition] }) => [

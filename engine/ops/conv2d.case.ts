@@ -5,87 +5,19 @@ import { sizeOf, type Shape } from "../shape.ts";
 import { tensor, type Tensor } from "../tensor.ts";
 import {
   convolutionGeometry,
-  inputShape,
   outputShape,
   transposedGeometry,
-  weightShape,
   type ConvolutionOptions,
   type Geometry,
   type TransposedOptions,
 } from "./conv2d-geometry.ts";
 import { conv2d, conv2dInputGradient, conv2dTranspose, conv2dWeightGradient } from "./conv2d.ts";
+import {
+  forwardReference,
+  inputGradientReference,
+  weightGradientReference,
+} from "./conv2d-reference.ts";
 import { withVariant } from "./variants.ts";
-
-type Visit = (x: number, w: number, out: number) => void;
-
-/** Visits every product of the convolution: positions of its element of x, of w, and of the result that it is part of. */
-function forEachProduct(g: Geometry, visit: Visit): void {
-  const groupIn = g.inChannels / g.groups;
-  const groupOut = g.outChannels / g.groups;
-  let out = 0;
-  for (let n = 0; n < g.batch; n++) {
-    for (let oy = 0; oy < g.outHeight; oy++) {
-      for (let ox = 0; ox < g.outWidth; ox++) {
-        for (let co = 0; co < g.outChannels; co++, out++) {
-          for (let ky = 0; ky < g.kernel[0]; ky++) {
-            const y = oy * g.stride[0] + ky * g.dilation[0] - g.pad[0];
-            if (y < 0 || y >= g.height) continue;
-            for (let kx = 0; kx < g.kernel[1]; kx++) {
-              const x = ox * g.stride[1] + kx * g.dilation[1] - g.pad[1];
-              if (x < 0 || x >= g.width) continue;
-              const pixel = (n * g.height + y) * g.width + x;
-              const tap = ky * g.kernel[1] + kx;
-              const first = Math.floor(co / groupOut) * groupIn;
-              for (let c = 0; c < groupIn; c++) {
-                visit(
-                  pixel * g.inChannels + first + c,
-                  (tap * groupIn + c) * g.outChannels + co,
-                  out,
-                );
-              }
-            }
-          }
-        }
-      }
-    }
-  }
-}
-
-function at(data: Float64Array, index: number): number {
-  return data[index] ?? NaN;
-}
-
-function forwardReference(
-  g: Geometry,
-  x: HostTensor,
-  w: HostTensor,
-  bias?: HostTensor,
-): HostTensor {
-  const out = new Float64Array(sizeOf(outputShape(g)));
-  if (bias !== undefined) {
-    for (let i = 0; i < out.length; i++) out[i] = at(bias.data, i % g.outChannels);
-  }
-  forEachProduct(g, (i, j, o) => {
-    out[o] = at(out, o) + at(x.data, i) * at(w.data, j);
-  });
-  return hostTensor(outputShape(g), out);
-}
-
-function inputGradientReference(g: Geometry, dy: HostTensor, w: HostTensor): HostTensor {
-  const dx = new Float64Array(sizeOf(inputShape(g)));
-  forEachProduct(g, (i, j, o) => {
-    dx[i] = at(dx, i) + at(dy.data, o) * at(w.data, j);
-  });
-  return hostTensor(inputShape(g), dx);
-}
-
-function weightGradientReference(g: Geometry, x: HostTensor, dy: HostTensor): HostTensor {
-  const dw = new Float64Array(sizeOf(weightShape(g)));
-  forEachProduct(g, (i, j, o) => {
-    dw[j] = at(dw, j) + at(dy.data, o) * at(x.data, i);
-  });
-  return hostTensor(weightShape(g), dw);
-}
 
 /** A convolution to try. */
 interface Trial extends ConvolutionOptions {
@@ -131,6 +63,33 @@ const packedTrials: Trial[] = [
   { note: "an image of the kernel's size", x: [2, 3, 3, 4], w: [3, 3, 4, 8] },
 ];
 
+/** Around the tiles in workgroup memory: 32 or 64 rows, 64 columns, 16 steps of k. */
+const tileTrials: Trial[] = [
+  { note: "a tile of each", x: [1, 4, 8, 16], w: [1, 1, 16, 64] },
+  { note: "one more than a tile", x: [1, 5, 13, 20], w: [1, 1, 20, 68] },
+  { note: "three tiles", x: [1, 8, 9, 4], w: [2, 2, 4, 132] },
+  { note: "rows cut by steps", x: [2, 6, 5, 8], w: [3, 3, 8, 8], stride: 2, padding: 1 },
+];
+
+/** One matrix product. */
+const pointwiseTrials: Trial[] = [
+  { note: "vec4s", x: [2, 5, 7, 8], w: [1, 1, 8, 12] },
+  { note: "odd sizes", x: [1, 3, 5, 3], w: [1, 1, 3, 5] },
+];
+
+/** 3 x 3 with stride 1, on both sides of tiles of 2 and 4 pixels, and of the 4 tiles that the weights' gradient takes at once. */
+const winogradTrials: Trial[] = [
+  { note: "whole tiles", x: [2, 8, 8, 8], w: [3, 3, 8, 12], padding: 1 },
+  { note: "odd sizes", x: [3, 7, 9, 8], w: [3, 3, 8, 4], padding: 1 },
+  { note: "no padding", x: [1, 9, 6, 4], w: [3, 3, 4, 8] },
+  { note: "padding 2", x: [2, 5, 9, 4], w: [3, 3, 4, 4], padding: 2 },
+  { note: "uneven padding", x: [1, 13, 2, 4], w: [3, 3, 4, 4], padding: [0, 2, 1, 0] },
+  { note: "padding beyond the kernel", x: [1, 6, 7, 4], w: [3, 3, 4, 8], padding: 3 },
+  { note: "one pixel", x: [5, 1, 1, 4], w: [3, 3, 4, 8], padding: 1 },
+  { note: "an image of the kernel's size", x: [2, 3, 3, 4], w: [3, 3, 4, 8] },
+  { note: "more channels than a tile", x: [1, 6, 5, 40], w: [3, 3, 40, 36], padding: 1 },
+];
+
 /** Few channels of x, as of a first layer. */
 const narrowTrials: Trial[] = [
   { note: "grey images", x: [2, 8, 9, 1], w: [5, 5, 1, 16], stride: 2, padding: 2 },
@@ -170,6 +129,11 @@ const halfTrial: Trial = { note: "f16", x: [2, 5, 5, 4], w: [3, 3, 4, 8], paddin
 
 interface ForwardArgs extends ConvolutionOptions, Pinned {}
 
+/** The numbers of F(4 x 4, 3 x 3) are up to 8 times as large on the way; errors grow with them. Lavin and Gray (2015), section 7. */
+function toleranceOf(variant: string | undefined): { readonly tolerance?: number } {
+  return variant === "winograd-4x4" ? { tolerance: 5e-5 } : {};
+}
+
 function named(note: string | undefined, variant: string | undefined): string {
   return [variant, note].filter((part) => part !== undefined).join(", ");
 }
@@ -177,16 +141,24 @@ function named(note: string | undefined, variant: string | undefined): string {
 const forwardTrials = trialsOf({
   direct: [...packedTrials, ...narrowTrials, ...groupedPackedTrials, ...oddTrials],
   register: [...packedTrials, ...groupedPackedTrials],
+  tiled: [...packedTrials, ...tileTrials, ...narrowTrials],
   subgroup: packedTrials,
+  pointwise: pointwiseTrials,
   "subgroup-narrow": [...narrowTrials, ...packedTrials.slice(0, 8)],
+  "winograd-2x2": winogradTrials,
+  "winograd-4x4": winogradTrials,
 });
 
 const forwardSamples: OpSample<ForwardArgs>[] = [
   ...forwardTrials.map(({ note, x, w, ...args }, i): OpSample<ForwardArgs> => ({
     note: named(note, args.variant),
-    // Every other one with a bias.
-    inputs: [{ shape: x }, { shape: w }, ...(i % 2 === 0 ? [{ shape: w.slice(3) }] : [])],
+    // Every other one with a bias, for variants that take one.
+    inputs: [
+      ...[{ shape: x }, { shape: w }],
+      ...(i % 2 === 0 && args.variant !== "pointwise" ? [{ shape: w.slice(3) }] : []),
+    ],
     args,
+    ...toleranceOf(args.variant),
     // The gradients have cases of their own; once for each geometry is enough.
     gradient: args.variant === "direct",
   })),
@@ -195,15 +167,21 @@ const forwardSamples: OpSample<ForwardArgs>[] = [
     inputs: [{ shape: emptyTrial.x }, { shape: emptyTrial.w }, { shape: [8] }],
     args: { padding: 1 },
   },
-  ...["direct", "register", "subgroup", "subgroup-narrow"].map(
-    (variant): OpSample<ForwardArgs> => ({
-      note: named(halfTrial.note, variant),
-      inputs: [halfTrial.x, halfTrial.w, [8]].map((shape) => ({ shape, dtype: "f16" as const })),
-      args: { padding: 1, variant },
-      tolerance: 4e-3,
-      feature: "shader-f16",
-    }),
-  ),
+  ...[
+    "direct",
+    "register",
+    "tiled",
+    "subgroup",
+    "subgroup-narrow",
+    "winograd-2x2",
+    "winograd-4x4",
+  ].map((variant): OpSample<ForwardArgs> => ({
+    note: named(halfTrial.note, variant),
+    inputs: [halfTrial.x, halfTrial.w, [8]].map((shape) => ({ shape, dtype: "f16" as const })),
+    args: { padding: 1, variant },
+    tolerance: 4e-3,
+    feature: "shader-f16",
+  })),
 ];
 
 function pinned<T>(family: string, { variant }: Pinned, body: () => T): T {
@@ -281,7 +259,11 @@ interface InputGradientArgs extends ConvolutionOptions, Pinned {
 const gradientTrials = trialsOf({
   direct: [...packedTrials, ...narrowTrials, ...groupedPackedTrials, ...oddTrials],
   register: [...packedTrials, ...groupedPackedTrials],
+  tiled: [...packedTrials, ...tileTrials],
   subgroup: packedTrials,
+  pointwise: pointwiseTrials,
+  "winograd-2x2": winogradTrials,
+  "winograd-4x4": winogradTrials,
 });
 
 const geometryOf = ({ x, w, ...options }: Trial): Geometry =>
@@ -305,6 +287,7 @@ export const conv2dInputGradientCase = opCase<InputGradientArgs>({
       note: named(note, (trial as Pinned).variant),
       inputs: [{ shape: outputShape(geometryOf(trial)) }, { shape: w }],
       args: { ...args, xShape: x },
+      ...toleranceOf((trial as Pinned).variant),
       gradient: i % 5 === 0,
     };
   }),
@@ -334,14 +317,20 @@ export const conv2dWeightGradientCase = opCase<WeightGradientArgs>({
   },
   samples: [
     ...gradientTrials,
-    ...trialsOf({ subgroup: narrowTrials }),
-    ...trialsOf({ direct: [manyRows()], register: [manyRows()], subgroup: [manyRows()] }),
+    ...trialsOf({ tiled: narrowTrials, subgroup: narrowTrials }),
+    ...trialsOf({
+      direct: [manyRows()],
+      register: [manyRows()],
+      tiled: [manyRows()],
+      subgroup: [manyRows()],
+    }),
   ].map((trial, i): OpSample<WeightGradientArgs> => {
     const { note, x, w, ...args } = trial;
     return {
       note: named(note, args.variant),
       inputs: [{ shape: x }, { shape: outputShape(geometryOf(trial)) }],
       args: { ...args, wShape: w },
+      ...toleranceOf(args.variant),
       gradient: i % 5 === 0,
     };
   }),
@@ -379,7 +368,8 @@ export const conv2dTransposeCase = opCase<TransposedOptions>({
     const geometry = transposedGeometry("reference", image.shape, kernel.shape, args);
     const { shape, data } = inputGradientReference(geometry, image, kernel);
     const channels = geometry.inChannels;
-    const shift = (i: number): number => (bias === undefined ? 0 : at(bias.data, i % channels));
+    const shift = (i: number): number =>
+      bias === undefined ? 0 : (bias.data[i % channels] ?? NaN);
     return hostTensor(
       shape,
       data.map((value, i) => value + shift(i)),

@@ -73,7 +73,7 @@ const conv2dOp: Op<TwoAndBias, Geometry, Saved> = defineOp({
     return { shape: outputShape(geometry) };
   },
   forward: ([x, w, bias], out, geometry) => {
-    forwardFamily.run(out.device, { x, w, bias, out }, geometry);
+    forwardFamily.run(out.device, { x, w, bias, out }, { ...geometry, bias: bias !== undefined });
     return {};
   },
   gradient: (dy, { inputs: [x, w], attributes, needs }) => [

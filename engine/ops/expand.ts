@@ -1,20 +1,15 @@
 /** @file Repetition along axes, as broadcasting does it. */
 import { ShapeError } from "../errors.ts";
 import { defineOp } from "../op.ts";
-import { broadcastStrides, checkShape, formatShape, shapesEqual, type Shape } from "../shape.ts";
+import { checkShape, formatShape, shapesEqual, type Shape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { copyAxes, copyStrided } from "./strided-copy.ts";
+import { spreadInto } from "./spread.ts";
 
 const expandOp = defineOp<readonly [Tensor], { readonly shape: Shape }>({
   name: "expand",
   output: (_inputs, { shape }) => ({ shape }),
   forward: ([x], out) => {
-    copyStrided(
-      "expand",
-      x,
-      out,
-      copyAxes(out.shape, { xStrides: broadcastStrides(x.shape, out.shape) }),
-    );
+    spreadInto("expand", x, out);
     return {};
   },
   // The tape sums it back to the shape of x.

@@ -1,17 +1,11 @@
 /** @file Sets every element of existing memory to one value. */
 import source from "../../shaders/create/fill.wgsl";
 import { bytesPerElement, encodeHostData } from "../dtype.ts";
-import { defineKernel, linearGrid } from "../kernel.ts";
+import { defineKernel } from "../kernel.ts";
 import type { Tensor } from "../tensor.ts";
+import { vectorGrid, vectorsOn } from "./vectors.ts";
 
-/** WORKGROUP * VECTORS of the shader, in 32-bit words. */
-const wordsPerWorkgroup = 64 * 4 * 4;
-
-const kernel = defineKernel({
-  name: "fill",
-  source,
-  grid: ({ words }) => linearGrid(words as number, wordsPerWorkgroup),
-});
+const kernel = defineKernel({ name: "fill", source, grid: vectorGrid });
 
 /** Overwrites every element of `out`; returns it. 0 needs no kernel: the queue clears memory by itself. */
 export function fillWith(out: Tensor, value: number): Tensor {
@@ -25,6 +19,6 @@ export function fillWith(out: Tensor, value: number): Tensor {
   }
   const bytes = encodeHostData(new Array<number>(4 / elementBytes).fill(value), out.dtype);
   const [word = 0] = new Uint32Array(bytes.buffer);
-  kernel({ out }, { words, word });
+  kernel({ out }, { size: words, word }, { overrides: { VECTORS: vectorsOn(out.device) } });
   return out;
 }

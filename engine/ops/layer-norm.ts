@@ -112,7 +112,8 @@ function rowsOf(x: Tensor, { hasWeight, hasBias, shape, eps }: Attributes) {
   const width = sizeOf(shape);
   const vectors = channelVectors(x.dtype, width);
   const rows = x.size / width;
-  const slices = sliceColumns(rows, vectors.columns, busyInvocations(x.device), 16, 1024);
+  const limits = { invocations: busyInvocations(x.device), fewestRows: 16, mostRows: 1024 };
+  const slices = sliceColumns(x.device, rows, vectors.columns, limits);
   const options: KernelOptions = {
     overrides: {
       LANES: vectors.lanes,

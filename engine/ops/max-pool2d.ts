@@ -6,6 +6,7 @@ import { ceilDiv, sizeOf, type Shape } from "../shape.ts";
 import { isRecording } from "../tape.ts";
 import { Tensor } from "../tensor.ts";
 import { channelVectors } from "./channel-vectors.ts";
+import { gradientStrips, hasGradientStrips, poolBlocks, poolStrips } from "./pool-strips.ts";
 import {
   imageParams,
   pooledShape,
@@ -26,7 +27,9 @@ function entryPoint(name: string, entry: string, bindings: readonly string[]) {
 const forwardKernel = entryPoint("maxPool2d", "forward", ["x", "out"]);
 const tapsKernel = entryPoint("maxPool2d-taps", "forward_with_taps", ["x", "out", "taps_out"]);
 const indicesKernel = entryPoint("maxPool2d-indices", "flat_indices", ["taps", "indices"]);
-const gradientKernel = entryPoint("maxPool2d-gradient", "gradient", ["taps", "dy", "dx"]);
+const gradientBindings = ["taps", "dy", "dx"];
+const gradientKernel = entryPoint("maxPool2d-gradient", "gradient", gradientBindings);
+const anyGradientKernel = entryPoint("maxPool2d-gradient", "gradient_any", gradientBindings);
 
 interface Attributes {
   readonly window: PoolWindow;
@@ -41,48 +44,50 @@ const maxPoolOp = defineOp<readonly [Tensor], Attributes>({
     return { shape: pooledShape("maxPool2d", x.shape, window) };
   },
   forward: ([x], out, { window, withTaps }) => {
-    const { lanes, columns, types } = vectorsOf(x);
-    const { words, params, overrides } = layoutOf(x.shape, out.shape, window, columns);
-    const options = { overrides, types: types("S", "V", "U", "I", "B") };
+    const { params, options, words } = layoutOf(x, out.shape, window);
     if (!withTaps) {
-      forwardKernel({ x, out }, { ...params, count: words }, options);
+      forwardKernel({ x, out }, params, options);
       return {};
     }
-    const taps = Tensor.allocate("maxPool2d", x.device, [words * lanes], "u32");
-    tapsKernel({ x, out, taps_out: taps }, { ...params, count: words }, options);
+    const taps = Tensor.allocate("maxPool2d", x.device, [words], "u32");
+    tapsKernel({ x, out, taps_out: taps }, params, options);
     return { taps };
   },
   gradient: (dy, { inputs: [x], attributes: { window }, saved }) => {
-    const { columns, types } = vectorsOf(x);
-    const { params, overrides } = layoutOf(x.shape, dy.shape, window, columns);
     const dx = Tensor.allocate("maxPool2d", x.device, x.shape, x.dtype);
-    const options = { overrides, types: types("S", "V", "U", "I", "B") };
-    const count = sizeOf(x.shape.slice(0, 3)) * columns;
-    gradientKernel({ taps: tapsOf(saved), dy, dx }, { ...params, count }, options);
+    const { params, options } = layoutOf(x, dy.shape, window);
+    const tensors = { taps: tapsOf(saved), dy, dx };
+    if (hasGradientStrips(window)) {
+      const { strips, overrides } = gradientStrips(x, window, options.overrides.BLOCK);
+      const specialized = { ...options, overrides: { ...options.overrides, ...overrides } };
+      gradientKernel(tensors, { ...params, ...strips }, specialized);
+    } else {
+      const count = sizeOf(x.shape.slice(0, 3)) * params.columns;
+      anyGradientKernel(tensors, { ...params, count }, options);
+    }
     return [dx];
   },
 });
 
-function vectorsOf(x: Tensor) {
-  return channelVectors(x.dtype, x.shape[3] ?? 1);
-}
-
 const bitsOfNegativeInfinity = 0xff800000;
 
-/**
- * How many words of taps (or vectors of such) there are, the uniforms but for the count, and the
- * overrides.
- */
-function layoutOf(x: Shape, out: Shape, window: PoolWindow, columns: number) {
-  const [batch = 0, rows = 0, width = 0] = out;
-  const taps = window.kernel[0] * window.kernel[1];
-  const pack = taps <= 2 ** 8 ? 4 : taps <= 2 ** 16 ? 2 : 1;
-  const params = { ...imageParams(x, out, columns), lowest: bitsOfNegativeInfinity };
-  return {
-    words: batch * rows * ceilDiv(width, pack) * columns,
-    params,
-    overrides: { ...windowOverrides(window), PACK: pack },
+/** Uniforms and options of the forward passes, and how many words of taps there are. */
+function layoutOf(x: Tensor, out: Shape, window: PoolWindow) {
+  const [images = 0, rows = 0, width = 0] = out;
+  const { lanes, columns, types } = channelVectors(x.dtype, x.shape[3] ?? 1);
+  const blocks = poolBlocks(window);
+  // The tap of one of four windows has a byte.
+  const PACK = window.kernel[0] * window.kernel[1] <= 256 ? 4 : 1;
+  const params = {
+    ...imageParams(x.shape, out, columns),
+    ...poolStrips(x.device, [images, rows, ceilDiv(width, blocks.BLOCK), columns], PACK),
+    lowest: bitsOfNegativeInfinity,
   };
+  const options = {
+    overrides: { ...windowOverrides(window), ...blocks, PACK },
+    types: types("S", "V", "U", "I", "B"),
+  };
+  return { params, options, words: images * ceilDiv(rows, PACK) * width * columns * lanes };
 }
 
 function tapsOf(saved: Readonly<Record<string, Tensor>>): Tensor {
@@ -122,11 +127,9 @@ export function maxPool2dWithIndices(
   const { out, saved } = maxPoolOp.withSaved([x], { window, withTaps: true });
   const indices = Tensor.allocate("maxPool2d", x.device, out.shape, "i32");
   if (out.size > 0) {
-    const { columns, types } = vectorsOf(x);
-    const { words, params, overrides } = layoutOf(x.shape, out.shape, window, columns);
-    const options = { overrides, types: types("S", "V", "U", "I", "B") };
+    const { params, options } = layoutOf(x, out.shape, window);
     const taps = tapsOf(saved);
-    indicesKernel({ taps, indices }, { ...params, count: words }, options);
+    indicesKernel({ taps, indices }, params, options);
     if (out.node === undefined) taps.release("maxPool2d");
   }
   return { out, indices };

@@ -1,9 +1,8 @@
 /**
  * @file How a reduction over any axes is carried out: block by block of neighbouring axes, each block in as few passes as
- * keep the device busy and the rounding small. Formulas: `shaders/reduce/reduce.wgsl`, `shaders/reduce/spread.wgsl`.
+ * keep the device busy and the rounding small. Formulas: `shaders/reduce/reduce.wgsl`.
  */
 import reduceSource from "../../shaders/reduce/reduce.wgsl";
-import spreadSource from "../../shaders/reduce/spread.wgsl";
 import { isFloat, type DType } from "../dtype.ts";
 import { defineKernel, linearGrid, type ParamValues } from "../kernel.ts";
 import { ceilDiv, sizeOf, type Shape } from "../shape.ts";
@@ -34,11 +33,6 @@ const rowsKernel = defineKernel({
   entryPoint: "rows",
   bindings: ["x", "x_scalars", "out_scalars", "params"],
   grid: ({ slabs }) => linearGrid(slabs as number, workgroup),
-});
-const spreadKernel = defineKernel({
-  name: "reduce-spread",
-  source: spreadSource,
-  grid: ({ size }) => linearGrid(ceilDiv(size as number, 4), workgroup),
 });
 
 /** A tensor seen as [outer, length, inner], where `length` is reduced. */
@@ -247,24 +241,4 @@ function optionsFor(x: Tensor, out: Tensor, pass: Pass, aligned: boolean) {
     types: { T: x.dtype, A: accumulatorOf(x.dtype), O: out.dtype },
     label,
   };
-}
-
-/** The way back of a sum: repeats `dy` along the blocks that were reduced, times `scale`. The result has the given shape. */
-export function spread(
-  dy: Tensor,
-  blocks: readonly Block[],
-  shape: Shape,
-  scale: number,
-  label: string,
-): Tensor {
-  return blocks.reduceRight((current, { outer, length, inner }, i) => {
-    const size = outer * length * inner;
-    const dx = Tensor.allocate(label, dy.device, i === 0 ? shape : [size], dy.dtype);
-    const params = { size, length, inner, scale: i === 0 ? scale : 1 };
-    spreadKernel({ dy: current, dy_scalars: current, dx }, params, {
-      types: { T: dy.dtype },
-      label,
-    });
-    return dx;
-  }, dy);
 }

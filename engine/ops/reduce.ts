@@ -3,11 +3,12 @@ import { isFloat } from "../dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../errors.ts";
 import { defineOp } from "../op.ts";
 import { formatShape, normalizeAxes, sizeOf, type Shape } from "../shape.ts";
-import type { Tensor } from "../tensor.ts";
+import { Tensor } from "../tensor.ts";
 import { div, mul, sub } from "./binary.ts";
 import { cast } from "./cast.ts";
 import { equal, where } from "./compare.ts";
-import { blocksOf, reduceInto, spread, type ReductionKind } from "./reduce-kernels.ts";
+import { blocksOf, reduceInto, type ReductionKind } from "./reduce-kernels.ts";
+import { spreadInto } from "./spread.ts";
 
 /** One axis, several, or all (undefined); negative ones count from the end. */
 export type Axes = number | readonly number[] | undefined;
@@ -57,6 +58,19 @@ function requireReal(op: string, x: Tensor): void {
   }
 }
 
+/** The way back of a sum: every summand gets the gradient of its sum, times `scale`. */
+function spreadBack(
+  label: string,
+  dy: Tensor,
+  x: Tensor,
+  axes: readonly number[],
+  scale?: number,
+): Tensor {
+  const dx = Tensor.allocate(label, x.device, x.shape, x.dtype);
+  spreadInto(label, dy.alias(keptShape(x.shape, axes)), dx, scale);
+  return dx;
+}
+
 /** Overwrites every element. */
 function fill(out: Tensor, value: number): void {
   out.write(new Float32Array(out.size).fill(value));
@@ -71,7 +85,7 @@ const sumOp = defineOp<readonly [Tensor], Attributes>({
     return {};
   },
   gradient: (dy, { inputs: [x], attributes: { axes } }) => [
-    spread(dy, blocksOf(x.shape, axes), x.shape, 1, "sum-gradient"),
+    spreadBack("sum-gradient", dy, x, axes),
   ],
 });
 
@@ -117,7 +131,7 @@ const meanOp = defineOp<readonly [Tensor], Attributes>({
     return {};
   },
   gradient: (dy, { inputs: [x], attributes: { axes } }) => [
-    spread(dy, blocksOf(x.shape, axes), x.shape, 1 / countOf(x, axes), "mean-gradient"),
+    spreadBack("mean-gradient", dy, x, axes, 1 / countOf(x, axes)),
   ],
 });
 

@@ -5,9 +5,11 @@
 import stridedSource from "../../shaders/movement/strided-copy.wgsl";
 import transposeSource from "../../shaders/movement/transpose.wgsl";
 import { bytesPerElement } from "../dtype.ts";
-import { defineKernel, linearGrid } from "../kernel.ts";
-import { mergeAxes, sizeOf, stridesOf, type Shape } from "../shape.ts";
+import { defineKernel, type ParamValues, type TypeAliases } from "../kernel.ts";
+import { ceilDiv, mergeAxes, shapesEqual, sizeOf, stridesOf, type Shape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
+import { stepGrid, stepSize, vectorGrid, vectorsOn, vectorStep } from "./vectors.ts";
+import { walkParams, type WalkAxes } from "./walk.ts";
 
 /** One axis of the region that is copied: its size, and how far one step goes in either tensor, in elements. */
 export interface CopyAxis {
@@ -22,15 +24,40 @@ export interface CopyOffsets {
   readonly outOffset?: number;
 }
 
-const stridedKernel = defineKernel({
+const unitsKernel = defineKernel({
   name: "strided-copy",
   source: stridedSource,
-  grid: ({ size }) => linearGrid(size as number, 64),
+  entryPoint: "units",
+  bindings: ["x", "out", "params"],
+  grid: stepGrid,
 });
-const transposeKernel = defineKernel({
+const collectKernel = defineKernel({
+  name: "strided-copy-collect",
+  source: stridedSource,
+  entryPoint: "collect",
+  bindings: ["x_elements", "out_block", "params"],
+  grid: vectorGrid,
+});
+const distributeKernel = defineKernel({
+  name: "strided-copy-distribute",
+  source: stridedSource,
+  entryPoint: "distribute",
+  bindings: ["x_block", "out_elements", "params"],
+  grid: vectorGrid,
+});
+const alignedTransposeKernel = defineKernel({
   name: "transpose",
   source: transposeSource,
-  grid: ({ blocks }) => linearGrid(blocks as number, 64),
+  entryPoint: "aligned",
+  bindings: ["x", "out", "params"],
+  grid: stepGrid,
+});
+const raggedTransposeKernel = defineKernel({
+  name: "transpose-ragged",
+  source: transposeSource,
+  entryPoint: "ragged",
+  bindings: ["x_scalars", "out_scalars", "params"],
+  grid: stepGrid,
 });
 
 /** The axes of a region of `shape` from the strides of either side; the strides default to row-major. */
@@ -103,7 +130,7 @@ function copyBlock({ x, out, axes, xOffset, outOffset, label }: Plan): boolean {
   return true;
 }
 
-/** `[batches, rows, columns]` to `[batches, columns, rows]`, both sizes multiples of 4: NHWC to NCHW and back, matrices. */
+/** `[batches, rows, columns]` to `[batches, columns, rows]`: NHWC to NCHW and back, matrices. */
 function copyTransposed({ x, out, axes, xOffset, outOffset, label }: Plan): boolean {
   const [batches, column, row] = axes.length === 2 ? [oneBatch, ...axes] : axes;
   if (axes.length > 3 || batches === undefined || column === undefined || row === undefined)
@@ -118,13 +145,27 @@ function copyTransposed({ x, out, axes, xOffset, outOffset, label }: Plan): bool
     row.outStride === 1 &&
     (batches.size === 1 ||
       (batches.xStride === rows * columns && batches.outStride === rows * columns));
-  if (!isTransposition || rows % 4 !== 0 || columns % 4 !== 0) return false;
-  const params = {
-    blocks: (batches.size * rows * columns) / 16,
-    rows: rows / 4,
-    columns: columns / 4,
+  if (!isTransposition || Math.min(rows, columns) < 4) return false;
+  const isAligned = rows % 4 === 0 && columns % 4 === 0;
+  const unit = isAligned ? 4 : 1;
+  const blocks = {
+    shape: [batches.size, ceilDiv(rows, 4), ceilDiv(columns, 4)],
+    strides: [
+      [(rows * columns) / unit, (4 * columns) / unit, 4 / unit],
+      [(rows * columns) / unit, 4 / unit, (4 * rows) / unit],
+    ],
   };
-  transposeKernel({ x, out }, params, { types: { T: wordType(x) }, label });
+  const kernel = isAligned ? alignedTransposeKernel : raggedTransposeKernel;
+  kernel(
+    { x, out, x_scalars: x, out_scalars: out },
+    { size: sizeOf(blocks.shape), rows, columns, ...walkParams(blocks, stepSize) },
+    {
+      // A block is four vec4s.
+      overrides: { RANK: 3, VECTORS: vectorsOn(x.device) / 4 },
+      types: { T: wordType(x) },
+      label,
+    },
+  );
   return true;
 }
 
@@ -142,15 +183,38 @@ const unitTypes = [
   { bytes: 2, T: "f16" },
 ] as const;
 
-/** The general copy, in the widest unit that divides everything. */
-function copyUnits({ x, out, axes, xOffset, outOffset, label }: Plan): void {
+/** The general copy, in the widest unit that divides everything; single elements by fours where one side is a block. */
+function copyUnits(plan: Plan): void {
+  const { x, axes } = plan;
   const elementBytes = bytesPerElement[x.dtype];
+  const unit = widestUnit(plan, elementBytes);
+  const last = axes.length - 1;
+  const elements = unit.bytes / elementBytes;
+  const inUnits = (strides: readonly number[]): number[] =>
+    strides.map((stride, axis) => (axis === last ? stride : stride / elements));
+  const sizes = axes.map(({ size }) => size);
+  const walk = {
+    shape: sizes.with(last, (sizes[last] ?? 1) / elements),
+    strides: [
+      inUnits(axes.map(({ xStride }) => xStride)),
+      inUnits(axes.map(({ outStride }) => outStride)),
+    ],
+  };
+  if (elements === 1 && copyBlockwise(plan, walk)) return;
+  const start = [plan.xOffset / elements, plan.outOffset / elements];
+  launch(unitsKernel, plan, {
+    params: { size: sizeOf(walk.shape), block: 0, ...walkParams(walk, stepSize, start) },
+    types: { T: unit.T },
+  });
+}
+
+function widestUnit({ axes, xOffset, outOffset }: Plan, elementBytes: number) {
   const inner = axes.at(-1) ?? oneBatch;
   const lengths = [
     xOffset,
     outOffset,
     inner.size,
-    ...axes.slice(0, -1).flatMap((a) => [a.xStride, a.outStride]),
+    ...axes.slice(0, -1).flatMap((axis) => [axis.xStride, axis.outStride]),
   ];
   const isRun = inner.xStride === 1 && inner.outStride === 1;
   const fits = (bytes: number): boolean =>
@@ -158,22 +222,36 @@ function copyUnits({ x, out, axes, xOffset, outOffset, label }: Plan): void {
   const unit = unitTypes.find(
     ({ bytes }) => bytes === elementBytes || (isRun && bytes > elementBytes && fits(bytes)),
   );
-  if (unit === undefined) return;
-  const elements = unit.bytes / elementBytes;
-  const shape = axes.map(({ size }, axis) => (axis === axes.length - 1 ? size / elements : size));
-  const inUnits = (strides: readonly number[]): number[] =>
-    strides.map((stride, axis) => (axis === axes.length - 1 ? stride : stride / elements));
-  const params = {
-    size: sizeOf(shape),
-    x_offset: xOffset / elements,
-    out_offset: outOffset / elements,
-    shape,
-    x_strides: inUnits(axes.map(({ xStride }) => xStride)),
-    out_strides: inUnits(axes.map(({ outStride }) => outStride)),
-  };
-  stridedKernel({ x, out }, params, {
-    overrides: { RANK: axes.length },
-    types: { T: unit.T },
-    label,
+  return unit ?? unitTypes[2];
+}
+
+/** Single elements into a block of whole vec4s, or out of one. */
+function copyBlockwise(plan: Plan, walk: WalkAxes): boolean {
+  const { x, out, xOffset, outOffset } = plan;
+  const size = sizeOf(walk.shape);
+  const contiguous = stridesOf(walk.shape);
+  const [xStrides = [], outStrides = []] = walk.strides;
+  // Behind the end of a tensor there is room for the rest of a vec4.
+  const isIntoBlock =
+    shapesEqual(outStrides, contiguous) &&
+    outOffset % 4 === 0 &&
+    (size % 4 === 0 || outOffset + size === out.size);
+  const isFromBlock = shapesEqual(xStrides, contiguous) && xOffset % 4 === 0;
+  if (!isIntoBlock && !isFromBlock) return false;
+  const block = (isIntoBlock ? outOffset : xOffset) / 4;
+  launch(isIntoBlock ? collectKernel : distributeKernel, plan, {
+    params: { size, block, ...walkParams(walk, vectorStep, [xOffset, outOffset]) },
+    types: { E: wordType(x) },
   });
+  return true;
+}
+
+function launch(
+  kernel: typeof unitsKernel,
+  { x, out, axes, label }: Plan,
+  { params, types }: { readonly params: ParamValues; readonly types: TypeAliases },
+): void {
+  const tensors = { x, out, x_elements: x, out_elements: out, x_block: x, out_block: out };
+  const overrides = { RANK: axes.length, VECTORS: vectorsOn(x.device) };
+  kernel(tensors, params, { overrides, types, label });
 }

@@ -6,33 +6,30 @@ import source from "../../shaders/elementwise/unary.wgsl";
 import integerSource from "../../shaders/elementwise/unary-integer.wgsl";
 import { isFloat, type DType } from "../dtype.ts";
 import { ArgumentError, DTypeError } from "../errors.ts";
-import { defineKernel, linearGrid, type ParamValues } from "../kernel.ts";
+import { defineKernel, type KernelOptions } from "../kernel.ts";
 import { defineOp, zerosLike } from "../op.ts";
 import { Tensor } from "../tensor.ts";
-
-/** WORKGROUP * VECTORS of the shader, in elements. */
-const elementsPerWorkgroup = 64 * 4 * 4;
-const grid = ({ size }: ParamValues) => linearGrid(size as number, elementsPerWorkgroup);
+import { vectorGrid, vectorsOn } from "./vectors.ts";
 
 const forwardKernel = defineKernel({
   name: "unary",
   source,
   entryPoint: "forward",
   bindings: ["x", "out", "params"],
-  grid,
+  grid: vectorGrid,
 });
 const integerKernel = defineKernel({
   name: "unary-integer",
   source: integerSource,
   entryPoint: "forward",
-  grid,
+  grid: vectorGrid,
 });
 const backwardKernel = defineKernel({
   name: "unary-gradient",
   source,
   entryPoint: "backward",
   bindings: ["saved", "dy", "out", "params"],
-  grid,
+  grid: vectorGrid,
 });
 
 /** The shader's two free constants: slopes, alphas, bounds. */
@@ -53,7 +50,11 @@ interface UnaryRow {
 }
 
 function defineUnary(name: string, { OP, derivativeFrom, integers = false }: UnaryRow) {
-  const overrides = { OP };
+  const optionsFor = (x: Tensor, label: string): KernelOptions => ({
+    overrides: { OP, VECTORS: vectorsOn(x.device) },
+    types: { T: x.dtype },
+    label,
+  });
   return defineOp<readonly [Tensor], Constants>({
     name,
     output: ([x]) => {
@@ -68,19 +69,15 @@ function defineUnary(name: string, { OP, derivativeFrom, integers = false }: Una
     },
     forward: ([x], out, { a, b }) => {
       const kernel = isFloat(x.dtype) ? forwardKernel : integerKernel;
-      kernel({ x, out }, { size: x.size, a, b }, { overrides, types: { T: x.dtype }, label: name });
+      kernel({ x, out }, { size: x.size, a, b }, optionsFor(x, name));
       return {};
     },
     gradient: (dy, { inputs: [x], out, attributes: { a, b } }) => {
       if (OP === "SIGN" || OP === "FLOOR" || OP === "ROUND") return [zerosLike(x)];
       const dx = Tensor.allocate(name, x.device, x.shape, x.dtype);
       const saved = derivativeFrom === "output" ? out : x;
-      const label = `${name}-gradient`;
-      backwardKernel(
-        { saved, dy, out: dx },
-        { size: x.size, a, b },
-        { overrides, types: { T: x.dtype }, label },
-      );
+      const options = optionsFor(x, `${name}-gradient`);
+      backwardKernel({ saved, dy, out: dx }, { size: x.size, a, b }, options);
       return [dx];
     },
   });

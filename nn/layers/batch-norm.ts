@@ -1,5 +1,16 @@
 /** @file What BatchNorm1d and BatchNorm2d share; they differ in the shapes that they accept. */
-import { add, batchNorm, noGrad, ones, openScope, zeros, type Tensor } from "../../engine/index.ts";
+import {
+  add,
+  batchNorm,
+  cast,
+  isFloat,
+  noGrad,
+  ones,
+  openScope,
+  zeros,
+  type Tensor,
+} from "../../engine/index.ts";
+import { isAutocasting } from "../mixed-precision/autocast.ts";
 import { Module } from "../module.ts";
 import { buffer, parameter } from "../parameter.ts";
 import { checkSizes, formatOptions, placeOf, type LayerOptions } from "./layer-options.ts";
@@ -76,7 +87,7 @@ export abstract class BatchNorm extends Module {
       ...(runningMean !== undefined && { runningMean }),
       ...(runningVar !== undefined && { runningVar }),
       ...(activation !== undefined && { activation }),
-      ...(residual !== undefined && { residual }),
+      ...(residual !== undefined && { residual: alike(residual, x) }),
       training,
       momentum,
       eps,
@@ -98,4 +109,9 @@ export abstract class BatchNorm extends Module {
     const trackRunningStats = this.runningMean === undefined ? false : undefined;
     return formatOptions({ numFeatures, eps, momentum, affine, trackRunningStats, activation });
   }
+}
+
+/** Inside `autocast` a branch may still be f32, for example the input of the network, when the other one was multiplied in f16. */
+function alike(residual: Tensor, x: Tensor): Tensor {
+  return isAutocasting() && isFloat(residual.dtype) ? cast(residual, x.dtype) : residual;
 }

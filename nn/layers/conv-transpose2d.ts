@@ -1,6 +1,7 @@
 /** @file The layer ConvTranspose2d. */
 import { conv2dTranspose, zeros, type Size2d, type Tensor } from "../../engine/index.ts";
 import { torchDefaultInit } from "../init.ts";
+import { autocastInputs } from "../mixed-precision/autocast.ts";
 import { Module } from "../module.ts";
 import { parameter } from "../parameter.ts";
 import { convTorchAxes, describeConvolution } from "./conv2d.ts";
@@ -79,9 +80,10 @@ export class ConvTranspose2d extends Module {
 
   /** @throws ShapeError unless x is a batch of images of `inChannels` channels. */
   override forward(x: Tensor): Tensor {
-    const { weight, bias, stride, padding, outputPadding, dilation, groups } = this;
+    const { stride, padding, outputPadding, dilation, groups } = this;
     const options = { stride, padding, outputPadding, dilation, groups };
-    return conv2dTranspose(x, weight, bias === undefined ? options : { ...options, bias });
+    const [input, weight, bias] = autocastInputs(x, this.weight, this.bias);
+    return conv2dTranspose(input, weight, bias === undefined ? options : { ...options, bias });
   }
 
   override describe(): string {

@@ -1,6 +1,7 @@
 /** @file The layer Conv2d. */
 import { conv2d, zeros, type Conv2dPadding, type Size2d, type Tensor } from "../../engine/index.ts";
 import { defaultBiasInit, torchDefaultInit, type Initializer } from "../init.ts";
+import { autocastInputs } from "../mixed-precision/autocast.ts";
 import { Module } from "../module.ts";
 import { parameter } from "../parameter.ts";
 import {
@@ -87,9 +88,10 @@ export class Conv2d extends Module {
 
   /** @throws ShapeError unless x is a batch of images of `inChannels` channels that the kernel fits into. */
   override forward(x: Tensor): Tensor {
-    const { weight, bias, stride, padding, dilation, groups } = this;
+    const { stride, padding, dilation, groups } = this;
     const options = { stride, padding, dilation, groups };
-    return conv2d(x, weight, bias === undefined ? options : { ...options, bias });
+    const [input, weight, bias] = autocastInputs(x, this.weight, this.bias);
+    return conv2d(input, weight, bias === undefined ? options : { ...options, bias });
   }
 
   override describe(): string {

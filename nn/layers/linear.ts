@@ -9,6 +9,7 @@ import {
   type Tensor,
 } from "../../engine/index.ts";
 import { torchDefaultInit } from "../init.ts";
+import { autocastInputs } from "../mixed-precision/autocast.ts";
 import { Module } from "../module.ts";
 import { parameter } from "../parameter.ts";
 import { checkSizes, formatOptions, placeOf, type LayerOptions } from "./layer-options.ts";
@@ -54,9 +55,11 @@ export class Linear extends Module {
         "Put a Flatten before the layer, or change inFeatures",
       );
     }
-    const rows = x.shape.length === 2 ? x : reshape(x, [x.size / inFeatures, inFeatures]);
-    const product = matmul(rows, this.weight, { transposeB: true });
-    const out = this.bias === undefined ? product : add(product, this.bias);
+    const [input, weight, bias] = autocastInputs(x, this.weight, this.bias);
+    const rows =
+      input.shape.length === 2 ? input : reshape(input, [input.size / inFeatures, inFeatures]);
+    const product = matmul(rows, weight, { transposeB: true });
+    const out = bias === undefined ? product : add(product, bias);
     return x.shape.length === 2 ? out : reshape(out, [...x.shape.slice(0, -1), outFeatures]);
   }
 

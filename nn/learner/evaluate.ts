@@ -51,17 +51,17 @@ export interface Predictions {
   readonly targets: Float32Array<ArrayBuffer>;
 }
 
-/** See `Learner.getPreds`. */
+/** See `Learner.getPreds`; `predict` makes the result for a batch. */
 export async function collectPredictions(
   model: Model,
   loader: Loader | undefined,
-  activation: (predictions: Tensor) => Tensor,
+  predict: (x: Tensor) => Tensor,
 ): Promise<Predictions> {
   const predictions: Promise<ArrayLike<number>>[] = [];
   const targets: Promise<ArrayLike<number>>[] = [];
   let shape: readonly number[] = [];
   await evaluate("getPreds", model, loader, ({ x, y }) => {
-    const result = activation(model.forward(x));
+    const result = predict(x);
     shape = result.shape.slice(1);
     predictions.push(awaitedLater(result.data()));
     targets.push(awaitedLater(y.data()));

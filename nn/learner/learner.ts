@@ -5,6 +5,8 @@
 import { ArgumentError, type Tensor } from "../../engine/index.ts";
 import type { LossFunction } from "../losses.ts";
 import type { Metric } from "../metrics/metric.ts";
+import { requireHalf } from "../mixed-precision/autocast.ts";
+import type { GradScaler, GradScalerOptions } from "../mixed-precision/grad-scaler.ts";
 import { Adam } from "../optim/adam.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { CallbackList, type Callback } from "./callback.ts";
@@ -12,6 +14,7 @@ import { CancelFitException } from "./cancel.ts";
 import { collectPredictions, evaluate, type Predictions } from "./evaluate.ts";
 import { FitLoop } from "./fit-loop.ts";
 import type { Batch, Loader } from "./loader.ts";
+import { MixedPrecision } from "./mixed-precision.ts";
 import type {
   FitOptions,
   LearnerOptions,
@@ -85,6 +88,7 @@ export class Learner {
   stopReason: string | undefined;
 
   readonly #progress: Progress;
+  #mixedPrecision: MixedPrecision | undefined;
   #fitting = false;
 
   /** @throws ArgumentError when both `optimizer` and `optFunc` are given. */
@@ -113,6 +117,37 @@ export class Learner {
   /** Where this batch lies in the fit: `(epoch + iteration / iterations) / epochs`, 0 for the first, below 1 for the last. */
   get position(): number {
     return (this.epoch + this.iteration / this.iterations) / this.epochs;
+  }
+
+  /**
+   * Trains and predicts in mixed precision from now on: the model runs under `autocast`, with half floats; parameters, losses and the
+   * optimizer stay f32, and the loss is scaled by a `GradScaler`. A step whose gradients overflow half floats is skipped. Returns
+   * this.
+   *
+   * ```ts
+   * await new Learner({ train, valid, model, loss: crossEntropy }).toFp16().fitOneCycle(3, 1e-2);
+   * ```
+   * @throws DeviceError on a device without `shader-f16`, ArgumentError during a fit and for options outside their domain.
+   * Source: fastai, `Learner.to_fp16`.
+   */
+  toFp16(options: GradScalerOptions = {}): this {
+    this.#refuseDuringFit("toFp16");
+    const [parameter] = this.model.parameters();
+    if (parameter !== undefined) requireHalf("toFp16", parameter.device);
+    this.#mixedPrecision = new MixedPrecision(options);
+    return this;
+  }
+
+  /** Undoes `toFp16`. Returns this. */
+  toFp32(): this {
+    this.#refuseDuringFit("toFp32");
+    this.#mixedPrecision = undefined;
+    return this;
+  }
+
+  /** The scaler of `toFp16`, whose state belongs to a checkpoint; undefined in f32. */
+  get scaler(): GradScaler | undefined {
+    return this.#mixedPrecision?.scaler;
   }
 
   /**
@@ -169,7 +204,7 @@ export class Learner {
   async validate(loader: Loader | undefined = this.valid): Promise<ValidationResult> {
     const validation = new Validation(this.metrics);
     await evaluate("validate", this.model, loader, ({ x, y, size }) => {
-      const predictions = this.model.forward(x);
+      const predictions = this.#forward(x);
       validation.update(predictions, y, this.lossFunction(predictions, y), size);
     });
     return validation.result();
@@ -183,16 +218,24 @@ export class Learner {
     loader: Loader | undefined = this.valid,
     activation: (predictions: Tensor) => Tensor = (predictions) => predictions,
   ): Promise<Predictions> {
-    return collectPredictions(this.model, loader, activation);
+    return collectPredictions(this.model, loader, (x) => activation(this.#forward(x)));
+  }
+
+  #forward(x: Tensor): Tensor {
+    return this.#mixedPrecision?.forward(this.model, x) ?? this.model.forward(x);
+  }
+
+  #refuseDuringFit(op: string): void {
+    if (!this.#fitting) return;
+    throw new ArgumentError(op, "another fit is under way", "Await it first");
   }
 
   async #fit(epochs: number, { callbacks = [], weightDecay }: FitOptions): Promise<void> {
-    if (this.#fitting) {
-      throw new ArgumentError("fit", "another fit is under way", "Await it first");
-    }
+    this.#refuseDuringFit("fit");
     if (weightDecay !== undefined) this.optimizer.setHyper("weightDecay", weightDecay);
     const progress = new ProgressCallback(this.#progress);
-    const own = [this.recorder, new TerminateOnNaN(), progress];
+    const precision = this.#mixedPrecision === undefined ? [] : [this.#mixedPrecision];
+    const own = [this.recorder, new TerminateOnNaN(), progress, ...precision];
     const all = new CallbackList([...own, ...this.callbacks, ...callbacks]);
     this.#fitting = true;
     try {

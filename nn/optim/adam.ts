@@ -23,7 +23,9 @@ export interface AdamHypers extends Hypers {
 export type AdamOptions = Partial<AdamHypers> & { readonly betas?: readonly [number, number] };
 
 /** Gradients that the shader binds. */
-const gradientCount = 5;
+const gradientCount = 4;
+/** Stands in for ln 0: a uniform has no infinity to rely on, and exp of this is 0. */
+const lowestLog = -1000;
 
 const kernel = defineKernel({
   name: "adam",
@@ -65,10 +67,11 @@ export class Adam extends Optimizer<AdamHypers> {
 
   protected override update(arena: Arena, slots: readonly Slot[]): void {
     const state = { first: arena.moments("first"), second: arena.moments("second") };
-    for (const dispatch of slotDispatches(arena, slots, this.groups, gradientCount)) {
+    for (const dispatch of slotDispatches(arena, slots, this.groups, this.guard, gradientCount)) {
       const rates = dispatch.slots.flatMap((slot) => this.#ratesOf(slot));
       const moments = dispatch.slots.flatMap((slot) => this.#momentsOf(slot));
-      kernel({ ...dispatch.tensors, ...state }, { ...dispatch.params, rates, moments });
+      const logs = dispatch.slots.flatMap((slot) => this.#logsOf(slot));
+      kernel({ ...dispatch.tensors, ...state }, { ...dispatch.params, rates, moments, logs });
     }
   }
 
@@ -86,6 +89,14 @@ export class Adam extends Optimizer<AdamHypers> {
     if (hypers === undefined) return [];
     const { momentum, squareMomentum } = hypers;
     return [momentum, 1 - momentum, squareMomentum, 1 - squareMomentum];
+  }
+
+  /** ln b1; ln b2; -; -. */
+  #logsOf({ group }: Slot): number[] {
+    const hypers = this.groups[group];
+    if (hypers === undefined) return [];
+    const logOf = (decay: number): number => Math.max(Math.log(decay), lowestLog);
+    return [logOf(hypers.momentum), logOf(hypers.squareMomentum), 0, 0];
   }
 }
 

@@ -14,8 +14,10 @@ export interface Slot {
   readonly byteOffset: number;
   /** Index of the parameter's group. */
   readonly group: number;
-  /** Updates that this parameter has had. */
+  /** Updates that this parameter was given, those included that the guard let pass by. */
   step: number;
+  /** Where the guard counts the updates that it let pass by. */
+  readonly guardIndex: number;
 }
 
 /** One flat buffer of parameters, with flat moments that are allocated, as zeros, when they are first asked for. */
@@ -65,7 +67,7 @@ export function packParameters(groups: readonly (readonly Tensor[])[], device: D
       const item = placed[start + i];
       if (item === undefined) return;
       item.parameter.moveInto(arena.values, byteOffset);
-      slots.push({ ...item, arena, byteOffset, step: 0 });
+      slots.push({ ...item, arena, byteOffset, step: 0, guardIndex: 1 + slots.length });
     });
     start += offsets.length;
   }

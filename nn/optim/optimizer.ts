@@ -2,7 +2,14 @@
  * @file What all optimizers share: parameter groups, the walk over the parameters that have a gradient, and saving and loading
  * of their state. An optimizer itself, SGD or Adam, says only how its kernel is fed.
  */
-import { ArgumentError, DeviceError, DTypeError, type Tensor } from "../../engine/index.ts";
+import {
+  ArgumentError,
+  DeviceError,
+  DTypeError,
+  keep,
+  zeros,
+  type Tensor,
+} from "../../engine/index.ts";
 import { packParameters, reclaim, type Arena, type Slot } from "./arena.ts";
 
 /** Numbers that every optimizer has; schedules set them while training runs. */
@@ -56,6 +63,8 @@ export interface OptimizerParameterState {
   readonly size: number;
   /** Updates that the parameter has had. */
   readonly step: number;
+  /** Updates that it has missed besides, see `Optimizer.guard`. Default: 0. */
+  readonly missed?: number;
   /** By name, each of the parameter's size; absent as long as they are all zero. */
   readonly moments: Readonly<Record<string, Float32Array>>;
 }
@@ -68,6 +77,11 @@ export abstract class Optimizer<H extends Hypers = Hypers> {
   /** Name in errors and state dicts. */
   readonly name: string;
   readonly groups: readonly ParameterGroup<H>[];
+  /**
+   * u32 on the device. While the first number is not 0, `step` leaves everything as it is, momentum included; the others count how
+   * many updates each parameter has missed so. `GradScaler` sets it, so that the host need not know which gradients overflowed.
+   */
+  readonly guard: Tensor;
   readonly #momentNames: readonly string[];
   readonly #slots: readonly Slot[];
 
@@ -88,12 +102,16 @@ export abstract class Optimizer<H extends Hypers = Hypers> {
     for (const group of this.groups) this.#check(group);
     const lists = this.groups.map((group) => group.parameters);
     this.#slots = packParameters(lists, device);
+    this.guard = keep(zeros([1 + this.#slots.length], { dtype: "u32", device }));
   }
 
   /** Refuses hypers outside their domain; called before every step, because schedules may set anything. */
   protected abstract checkHypers(group: ParameterGroup<H>): void;
 
-  /** Records the update of parameters of one arena, all of which have a gradient. `step` is already counted up. */
+  /**
+   * Records the update of parameters of one arena, all of which have a gradient. `step` is already counted up. Where the first
+   * number of `guard` is not 0, the kernels change nothing but the counts there.
+   */
   protected abstract update(arena: Arena, slots: readonly Slot[]): void;
 
   /** All parameters of all groups. */
@@ -148,6 +166,7 @@ export abstract class Optimizer<H extends Hypers = Hypers> {
 
   /** Hypers, step counts and moments, copied to the host. */
   async stateDict(): Promise<OptimizerState> {
+    const counts = this.guard.data();
     const moments = new Map<Tensor, Promise<ArrayLike<number>>>();
     for (const flat of this.#allMoments()) moments.set(flat, flat.data());
     const read = async (slot: Slot, name: string): Promise<[string, Float32Array][]> => {
@@ -160,9 +179,12 @@ export abstract class Optimizer<H extends Hypers = Hypers> {
     const stateOf = async (parameter: Tensor): Promise<OptimizerParameterState> => {
       const slot = this.#slots.find((candidate) => candidate.parameter === parameter);
       if (slot === undefined) return { size: parameter.size, step: 0, moments: {} };
-      const entries = await Promise.all(this.#momentNames.map((name) => read(slot, name)));
-      const { step } = slot;
-      return { size: parameter.size, step, moments: Object.fromEntries(entries.flat()) };
+      const { guardIndex, step: given } = slot;
+      const reading = Promise.all(this.#momentNames.map((name) => read(slot, name)));
+      const [entries, counted] = await Promise.all([reading, counts]);
+      const missed = counted[guardIndex] ?? 0;
+      const step = given - missed;
+      return { size: parameter.size, step, missed, moments: Object.fromEntries(entries.flat()) };
     };
     const groups = this.groups.map(async (group) => {
       const { parameters, ...hypers } = group;
@@ -189,7 +211,13 @@ export abstract class Optimizer<H extends Hypers = Hypers> {
         if (of !== undefined) saved.set(parameter, of);
       });
     });
-    for (const slot of this.#slots) slot.step = saved.get(slot.parameter)?.step ?? 0;
+    const counts = new Uint32Array(this.guard.size);
+    for (const slot of this.#slots) {
+      const { step, missed = 0 } = saved.get(slot.parameter) ?? { step: 0 };
+      slot.step = step + missed;
+      counts[slot.guardIndex] = missed;
+    }
+    this.guard.write(counts);
     for (const name of this.#momentNames) this.#loadMoments(name, saved);
   }
 

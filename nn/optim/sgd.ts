@@ -20,7 +20,7 @@ export interface SgdHypers extends Hypers {
 }
 
 /** Gradients that the shader binds. */
-const gradientCount = 6;
+const gradientCount = 5;
 
 const momentumKernel = defineKernel({
   name: "sgd/momentum",
@@ -33,7 +33,7 @@ const plainKernel = defineKernel({
   name: "sgd/plain",
   source,
   entryPoint: "plain",
-  bindings: [...gradientNames(gradientCount), "parameters", "params"],
+  bindings: [...gradientNames(gradientCount), "parameters", "guard", "params"],
   grid: ({ workgroups }) => linearGrid(workgroups as number, 1),
 });
 
@@ -83,7 +83,7 @@ export class SGD extends Optimizer<SgdHypers> {
   }
 
   #dispatch(arena: Arena, slots: readonly Slot[], withMomentum: boolean): void {
-    for (const dispatch of slotDispatches(arena, slots, this.groups, gradientCount)) {
+    for (const dispatch of slotDispatches(arena, slots, this.groups, this.guard, gradientCount)) {
       const rates = dispatch.slots.flatMap((slot) => this.#ratesOf(slot));
       const params = { ...dispatch.params, rates };
       if (withMomentum) {
@@ -94,11 +94,11 @@ export class SGD extends Optimizer<SgdHypers> {
     }
   }
 
-  /** lr; mu; intake; 1 for Nesterov. */
-  #ratesOf({ group, step }: Slot): number[] {
+  /** lr; mu; 1 - dampening; 1 for Nesterov. */
+  #ratesOf({ group }: Slot): number[] {
     const hypers = this.groups[group];
     if (hypers === undefined) return [];
     const { lr, momentum, dampening, nesterov } = hypers;
-    return [lr, momentum, step === 1 ? 1 : 1 - dampening, nesterov ? 1 : 0];
+    return [lr, momentum, 1 - dampening, nesterov ? 1 : 0];
   }
 }

@@ -10,7 +10,7 @@ const elementsPerWorkgroup = 64 * 4 * 4;
 /** One dispatch of an update kernel. */
 export interface SlotDispatch {
   readonly slots: readonly Slot[];
-  /** Bindings `gradient0`, ... and `parameters`. */
+  /** Bindings `gradient0`, ..., `parameters` and `guard`. */
   readonly tensors: Readonly<Record<string, Tensor>>;
   /** Members of `struct Params` that all update kernels have. */
   readonly params: {
@@ -26,6 +26,7 @@ export function slotDispatches(
   arena: Arena,
   slots: readonly Slot[],
   groups: readonly Hypers[],
+  guard: Tensor,
   gradientCount: number,
 ): SlotDispatch[] {
   const sizeOf = ({ parameter }: Slot) => parameter.size;
@@ -38,6 +39,7 @@ export function slotDispatches(
       tensors: {
         ...bindGradients(gradients, gradientCount, () => spare),
         parameters: arena.values,
+        guard,
       },
       params: {
         workgroups,
@@ -46,18 +48,22 @@ export function slotDispatches(
           firstWorkgroups[i] ?? 0,
           Math.ceil(slot.parameter.size / 4),
           slot.byteOffset / 16,
+          slot.guardIndex,
+        ]),
+        decays: items.flatMap((slot) => [
+          ...decaysOf(slot.parameter, groups[slot.group]),
+          slot.step,
           0,
         ]),
-        decays: items.flatMap(({ parameter, group }) => decaysOf(parameter, groups[group])),
       },
     };
   });
 }
 
-/** What joins the gradient per unit of the parameter, and what the parameter is multiplied by; -; -. */
-function decaysOf({ shape }: Tensor, hypers: Hypers | undefined): number[] {
-  if (hypers === undefined) return [0, 1, 0, 0];
+/** What joins the gradient per unit of the parameter, and what the parameter is multiplied by. */
+function decaysOf({ shape }: Tensor, hypers: Hypers | undefined): readonly [number, number] {
+  if (hypers === undefined) return [0, 1];
   const { lr, weightDecay, decoupledWeightDecay, decayVectors } = hypers;
-  if (shape.length <= 1 && !decayVectors) return [0, 1, 0, 0];
-  return decoupledWeightDecay ? [0, 1 - lr * weightDecay, 0, 0] : [weightDecay, 1, 0, 0];
+  if (shape.length <= 1 && !decayVectors) return [0, 1];
+  return decoupledWeightDecay ? [0, 1 - lr * weightDecay] : [weightDecay, 1];
 }

@@ -1,15 +1,11 @@
 // Memory of one value: every 32-bit word of out becomes `word`, which holds one element of 4 bytes or two of 2 bytes.
-// One invocation writes VECTORS vec4s, a workgroup apart so that neighbours write neighbours.
-// Cost: 4 bytes an element, no arithmetic.
+// Work is shared out as lib/vectors.wgsl says. Cost: 4 bytes an element, no arithmetic.
 //
-// requires: lib/grid.wgsl
-
-const WORKGROUP = 64u;
-const VECTORS = 4u;
+// requires: lib/vectors.wgsl
 
 struct Params {
-  words: u32, // 32-bit words of out
-  word: u32,  // the bits to write
+  size: u32, // 32-bit words of out
+  word: u32, // the bits to write
 }
 
 @group(0) @binding(0) var<storage, read_write> out: array<vec4u>;
@@ -21,10 +17,6 @@ fn main(
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let first = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP * VECTORS + local_index;
-  let end = (params.words + 3u) / 4u;
-  for (var j = 0u; j < VECTORS; j++) {
-    let i = first + j * WORKGROUP;
-    if (i < end) { out[i] = vec4u(params.word); }
-  }
+  let span = span_of(workgroup_id, num_workgroups, local_index, (params.size + 3u) / 4u);
+  for (var i = span.first; i < span.end; i += WORKGROUP) { out[i] = vec4u(params.word); }
 }

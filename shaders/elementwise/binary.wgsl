@@ -2,19 +2,13 @@
 //
 //   out[i] = f(a[i], b[i])
 //
-// `same`: equal shapes; one invocation makes VECTORS vec4s, a workgroup apart.
-// `repeat`: b repeats along the leading axes (a bias, a scalar): out[i] = f(a[i], b[i mod period]).
-// `broadcast`: any shapes that broadcast; one invocation makes 4 neighbouring elements and finds each by strides.
-// Cost: 12 bytes an element, one flop.
+// Work is shared out, and operands are read, as lib/broadcast.wgsl says. Cost: 12 bytes an element, or 8 where the other operand
+// is small; one flop.
 //
-// requires: lib/grid.wgsl
-// requires: lib/nan.wgsl
+// requires: lib/broadcast.wgsl, lib/nan.wgsl
 
 alias T = f32;
 alias V = vec4<T>;
-
-const WORKGROUP = 64u;
-const VECTORS = 4u;
 
 // Which function; one case is left after compiling.
 override OP: u32 = 0u;
@@ -28,12 +22,11 @@ const MAXIMUM = 5u;
 const MINIMUM = 6u;
 
 struct Params {
-  size: u32,   // elements of out
-  period: u32, // repeat: elements of b
-  rank: u32,   // broadcast: axes of out
-  shape: array<vec4<u32>, 2>,     // broadcast: sizes of out
-  a_strides: array<vec4<u32>, 2>, // broadcast: in elements, 0 along repeated axes
-  b_strides: array<vec4<u32>, 2>,
+  size: u32, // elements of out
+  shape: array<vec4<u32>, 2>, // of the walk, as lib/walk.wgsl has them
+  jump: array<vec4<u32>, 2>,
+  start: vec4<u32>,
+  strides: array<vec4<u32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> a: array<V>;
@@ -72,69 +65,41 @@ fn compute(x: vec4f, y: vec4f) -> vec4f {
   }
 }
 
-fn vector_index(workgroup_id: vec3u, num_workgroups: vec3u, local_index: u32, j: u32) -> u32 {
-  return (linear_workgroup(workgroup_id, num_workgroups) * VECTORS + j) * WORKGROUP + local_index;
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn same(
-  @builtin(workgroup_id) workgroup_id: vec3u,
-  @builtin(num_workgroups) num_workgroups: vec3u,
-  @builtin(local_invocation_index) local_index: u32,
-) {
-  let end = (params.size + 3u) / 4u;
-  for (var j = 0u; j < VECTORS; j++) {
-    let i = vector_index(workgroup_id, num_workgroups, local_index, j);
-    if (i < end) { out[i] = V(compute(vec4f(a[i]), vec4f(b[i]))); }
-  }
-}
-
-fn repeated(first: u32) -> vec4f {
-  if (params.period % 4u == 0u) { return vec4f(b[(first % params.period) / 4u]); }
-  return vec4f(
-    f32(b_scalars[first % params.period]),
-    f32(b_scalars[(first + 1u) % params.period]),
-    f32(b_scalars[(first + 2u) % params.period]),
-    f32(b_scalars[(first + 3u) % params.period]),
-  );
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn repeat(
-  @builtin(workgroup_id) workgroup_id: vec3u,
-  @builtin(num_workgroups) num_workgroups: vec3u,
-  @builtin(local_invocation_index) local_index: u32,
-) {
-  let end = (params.size + 3u) / 4u;
-  for (var j = 0u; j < VECTORS; j++) {
-    let i = vector_index(workgroup_id, num_workgroups, local_index, j);
-    if (i < end) { out[i] = V(compute(vec4f(a[i]), repeated(4u * i))); }
-  }
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn broadcast(
-  @builtin(workgroup_id) workgroup_id: vec3u,
-  @builtin(num_workgroups) num_workgroups: vec3u,
-  @builtin(local_invocation_index) local_index: u32,
-) {
-  let i = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index;
-  if (4u * i >= params.size) { return; }
-  var x: vec4f;
-  var y: vec4f;
-  for (var lane = 0u; lane < 4u; lane++) {
-    var rest = 4u * i + lane;
-    var at = vec2u(0u);
-    for (var axis = params.rank; axis > 0u; axis--) {
-      let word = (axis - 1u) / 4u;
-      let part = (axis - 1u) % 4u;
-      let size = params.shape[word][part];
-      let outer = rest / size;
-      at += (rest - outer * size) * vec2u(params.a_strides[word][part], params.b_strides[word][part]);
-      rest = outer;
+fn load_a(i: u32, at: vec4u) -> vec4f {
+  switch LAYOUT_A {
+    case WHOLE: { return vec4f(a[i]); }
+    case SINGLE: { return vec4f(f32(a_scalars[0])); }
+    case VECTOR: { return vec4f(a[at.x]); }
+    case REPEATED: { return vec4f(f32(a_scalars[at.x])); }
+    default: {
+      return vec4f(f32(a_scalars[at.x]), f32(a_scalars[at.y]), f32(a_scalars[at.z]), f32(a_scalars[at.w]));
     }
-    x[lane] = f32(a_scalars[at.x]);
-    y[lane] = f32(b_scalars[at.y]);
   }
-  out[i] = V(compute(x, y));
+}
+
+fn load_b(i: u32, at: vec4u) -> vec4f {
+  switch LAYOUT_B {
+    case WHOLE: { return vec4f(b[i]); }
+    case SINGLE: { return vec4f(f32(b_scalars[0])); }
+    case VECTOR: { return vec4f(b[at.x]); }
+    case REPEATED: { return vec4f(f32(b_scalars[at.x])); }
+    default: {
+      return vec4f(f32(b_scalars[at.x]), f32(b_scalars[at.y]), f32(b_scalars[at.z]), f32(b_scalars[at.w]));
+    }
+  }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+  @builtin(workgroup_id) workgroup_id: vec3u,
+  @builtin(num_workgroups) num_workgroups: vec3u,
+  @builtin(local_invocation_index) local_index: u32,
+) {
+  let span = span_of(workgroup_id, num_workgroups, local_index, (params.size + 3u) / 4u);
+  var walk = walk_from(span.first);
+  for (var i = span.first; i < span.end; i += WORKGROUP) {
+    let at = places(walk);
+    out[i] = V(compute(load_a(i, at.a), load_b(i, at.b)));
+    walk_on(&walk);
+  }
 }

@@ -1,12 +1,9 @@
 // Functions of one whole number: out[i] = f(x[i]). Integers have no gradient. Work is divided as in unary.wgsl.
 //
-// requires: lib/grid.wgsl
+// requires: lib/vectors.wgsl
 
 alias T = i32;
 alias V = vec4<T>;
-
-const WORKGROUP = 64u;
-const VECTORS = 4u;
 
 override OP: u32 = 0u;
 
@@ -43,10 +40,6 @@ fn forward(
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let first = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP * VECTORS + local_index;
-  let end = (params.size + 3u) / 4u;
-  for (var j = 0u; j < VECTORS; j++) {
-    let i = first + j * WORKGROUP;
-    if (i < end) { out[i] = compute(x[i]); }
-  }
+  let span = span_of(workgroup_id, num_workgroups, local_index, (params.size + 3u) / 4u);
+  for (var i = span.first; i < span.end; i += WORKGROUP) { out[i] = compute(x[i]); }
 }

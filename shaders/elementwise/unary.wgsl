@@ -3,17 +3,12 @@
 //   forward:   out[i] = f(x[i])
 //   backward:  dx[i]  = dy[i] * f'(x[i]), where `saved` is x or y = f(x), whichever is the cheaper to differentiate from
 //
-// One invocation makes VECTORS vec4s, a workgroup apart so that neighbours load neighbours.
-// Cost: forward 8 bytes an element, backward 12; a handful of flops.
+// Work is shared out as lib/vectors.wgsl says. Cost: forward 8 bytes an element, backward 12; a handful of flops.
 //
-// requires: lib/grid.wgsl
-// requires: lib/nan.wgsl
+// requires: lib/vectors.wgsl, lib/nan.wgsl
 
 alias T = f32;
 alias V = vec4<T>;
-
-const WORKGROUP = 64u;
-const VECTORS = 4u;
 
 // Which function. An override is known when the pipeline is compiled, so only one case is left.
 override OP: u32 = 0u;
@@ -137,22 +132,14 @@ fn derivative(s: vec4f) -> vec4f {
   }
 }
 
-fn first_vector(workgroup_id: vec3u, num_workgroups: vec3u, local_index: u32) -> u32 {
-  return linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP * VECTORS + local_index;
-}
-
 @compute @workgroup_size(WORKGROUP)
 fn forward(
   @builtin(workgroup_id) workgroup_id: vec3u,
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let first = first_vector(workgroup_id, num_workgroups, local_index);
-  let end = (params.size + 3u) / 4u;
-  for (var j = 0u; j < VECTORS; j++) {
-    let i = first + j * WORKGROUP;
-    if (i < end) { out[i] = V(compute(vec4f(x[i]))); }
-  }
+  let span = span_of(workgroup_id, num_workgroups, local_index, (params.size + 3u) / 4u);
+  for (var i = span.first; i < span.end; i += WORKGROUP) { out[i] = V(compute(vec4f(x[i]))); }
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -161,10 +148,8 @@ fn backward(
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let first = first_vector(workgroup_id, num_workgroups, local_index);
-  let end = (params.size + 3u) / 4u;
-  for (var j = 0u; j < VECTORS; j++) {
-    let i = first + j * WORKGROUP;
-    if (i < end) { out[i] = V(vec4f(dy[i]) * derivative(vec4f(saved[i]))); }
+  let span = span_of(workgroup_id, num_workgroups, local_index, (params.size + 3u) / 4u);
+  for (var i = span.first; i < span.end; i += WORKGROUP) {
+    out[i] = V(vec4f(dy[i]) * derivative(vec4f(saved[i])));
   }
 }

@@ -1,4 +1,4 @@
-// One step of stochastic gradient descent for up to 6 parameters that live in one flat buffer:
+// One step of stochastic gradient descent for up to 5 parameters that live in one flat buffer:
 //
 //   g += decay * p                       coupled weight decay
 //   p *= keep                            decoupled weight decay: keep = 1 - lr * decay
@@ -6,6 +6,7 @@
 //   p -= lr * (nesterov ? g + mu * v : v)
 //
 // `momentum` does this; `plain` is the case mu = 0, which needs no buffer v: p -= lr * g.
+// While guard[0] is not 0, everything stays as it is, and only the missed updates are counted.
 // One workgroup updates WORKGROUP * VECTORS vec4s of one parameter; `places` says which workgroups belong to which.
 // Cost: 20 bytes and up to 8 flops an element (plain: 12 bytes).
 // Source: PyTorch, torch.optim.SGD; Sutskever et al., ICML 2013, for Nesterov's form.
@@ -18,9 +19,9 @@ const VECTORS = 4u;
 struct Params {
   workgroups: u32, // in this dispatch, all tensors together
   count: u32, // parameters in this dispatch
-  places: array<vec4<u32>, 6>, // first workgroup; vec4s of the parameter; first vec4 in the flat buffers; -
-  rates: array<vec4<f32>, 6>,  // lr; mu; intake; 1 for Nesterov, else 0
-  decays: array<vec4<f32>, 6>, // decay; keep; -; -
+  places: array<vec4<u32>, 5>, // first workgroup; vec4s of the parameter; first vec4 in the flat buffers; index in guard
+  rates: array<vec4<f32>, 5>,  // lr; mu; 1 - dampening; 1 for Nesterov, else 0
+  decays: array<vec4<f32>, 5>, // decay; keep; updates with this one, missed ones included; -
 }
 
 @group(0) @binding(0) var<storage, read> gradient0: array<vec4f>;
@@ -28,9 +29,9 @@ struct Params {
 @group(0) @binding(2) var<storage, read> gradient2: array<vec4f>;
 @group(0) @binding(3) var<storage, read> gradient3: array<vec4f>;
 @group(0) @binding(4) var<storage, read> gradient4: array<vec4f>;
-@group(0) @binding(5) var<storage, read> gradient5: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> parameters: array<vec4f>;
-@group(0) @binding(7) var<storage, read_write> velocity: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> parameters: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> velocity: array<vec4f>;
+@group(0) @binding(7) var<storage, read_write> guard: array<u32>; // 1: miss this update; then for each parameter how many it missed
 @group(0) @binding(8) var<uniform> params: Params;
 
 fn gradient_at(which: u32, i: u32) -> vec4f {
@@ -39,8 +40,7 @@ fn gradient_at(which: u32, i: u32) -> vec4f {
     case 1u: { return gradient1[i]; }
     case 2u: { return gradient2[i]; }
     case 3u: { return gradient3[i]; }
-    case 4u: { return gradient4[i]; }
-    default: { return gradient5[i]; }
+    default: { return gradient4[i]; }
   }
 }
 
@@ -63,12 +63,17 @@ fn momentum(
   let rate = params.rates[which];
   let decay = params.decays[which];
   let begin = (workgroup - place.x) * WORKGROUP * VECTORS;
+  if (guard[0] != 0u) {
+    if (begin == 0u && local_index == 0u) { guard[place.w] += 1u; }
+    return;
+  }
+  let intake = select(rate.z, 1.0, u32(decay.z) == guard[place.w] + 1u);
   let end = min(begin + WORKGROUP * VECTORS, place.y);
   for (var i = begin + local_index; i < end; i += WORKGROUP) {
     let at = place.z + i;
     let p = parameters[at];
     let g = gradient_at(which, i) + decay.x * p;
-    let v = rate.y * velocity[at] + rate.z * g;
+    let v = rate.y * velocity[at] + intake * g;
     velocity[at] = v;
     parameters[at] = decay.y * p - rate.x * select(v, g + rate.y * v, rate.w != 0.0);
   }
@@ -86,6 +91,9 @@ fn plain(
   let rate = params.rates[which];
   let decay = params.decays[which];
   let begin = (workgroup - place.x) * WORKGROUP * VECTORS;
+  // Without momentum nothing depends on the number of updates; counting begins when it is switched on.
+  if (begin == 0u && local_index == 0u) { guard[place.w] = 0u; }
+  if (guard[0] != 0u) { return; }
   let end = min(begin + WORKGROUP * VECTORS, place.y);
   for (var i = begin + local_index; i < end; i += WORKGROUP) {
     let at = place.z + i;

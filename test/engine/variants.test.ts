@@ -63,11 +63,22 @@ describe("conv2d", () => {
     [llvmpipe, channels(4, 16), "subgroup", "register", "subgroup"],
     [swiftShader, channels(16, 16), "register", "register", "register"],
     [swiftShader, channels(1, 16), "direct", "direct", "direct"],
-    [gpu, channels(64, 64), "register", "register", "register"],
+    [gpu, channels(64, 64), "tiled", "tiled", "tiled"],
   ] as const)("case %#: %o %o", (on, of, forward, inputGradient, weightGradient) => {
     expect(forwardFamily.candidates(on, of)[0]).toBe(forward);
     expect(inputGradientFamily.candidates(on, of)[0]).toBe(inputGradient);
     expect(weightGradientFamily.candidates(on, of)[0]).toBe(weightGradient);
+  });
+
+  test("takes Winograd for 3 x 3 kernels where enough tiles fill the matrix products", () => {
+    const blockOf = (size: number, channels: number) =>
+      convolutionGeometry("test", [8, size, size, channels], [3, 3, channels, channels], {
+        padding: 1,
+      });
+    for (const family of [forwardFamily, inputGradientFamily, weightGradientFamily]) {
+      expect(family.candidates(llvmpipe, blockOf(56, 64))[0]).toBe("winograd-4x4");
+      expect(family.candidates(llvmpipe, blockOf(2, 512))[0]).toBe("subgroup");
+    }
   });
 
   test("direct can always be asked for, so every kernel can be compared with the definition", () => {

@@ -11,6 +11,7 @@ import { main as sgdByHand } from "../../examples/lessons/04-sgd-by-hand.ts";
 import { main as networkByHand } from "../../examples/lessons/05-a-network-by-hand.ts";
 import { main as overfitting } from "../../examples/lessons/06-overfitting.ts";
 import { main as whereTheTimeGoes } from "../../examples/lessons/07-where-the-time-goes.ts";
+import { main as mixedPrecision } from "../../examples/lessons/08-mixed-precision.ts";
 
 /** Collects what a lesson prints. */
 function collector() {
@@ -116,10 +117,31 @@ test("7: where the time goes", async ({ skip }) => {
   }
 });
 
+test("8: mixed precision", async ({ skip }) => {
+  const { print, text } = collector();
+  const results = await mixedPrecision(print);
+  if (results === undefined) {
+    expect(text()).toBe("This adapter has no half floats: it lacks the feature shader-f16.");
+    skip("the adapter has no shader-f16");
+    return;
+  }
+  expect(results.halves.slice(1, 4)).toEqual([2048, 65504, Infinity]);
+  expect(results.halves.at(-1)).toBe(0);
+  expect(results.lost).toBe(0);
+  expect(results.saved).toBeCloseTo(1e-8, 10);
+  expect(results).toMatchObject({ weight: 1, scale: 32768 });
+  const { full, half } = results;
+  full.losses.forEach((loss, step) => {
+    expect(Math.abs((half.losses[step] ?? 0) - loss)).toBeLessThan(0.1);
+  });
+  expect(half.losses.at(-1)).toBeLessThan(1);
+  expect(half.bytes).toBeLessThan(0.6 * full.bytes);
+});
+
 test("the list in examples/README.md is complete, and each lesson tells how to run it", async () => {
   const readme = await readFile("examples/README.md", "utf8");
   const files = (await readdir("examples/lessons")).filter((file) => file.endsWith(".ts"));
-  expect(files).toHaveLength(7);
+  expect(files).toHaveLength(8);
   for (const file of files) {
     expect(readme).toContain(`(lessons/${file})`);
     const lesson = await readFile(join("examples/lessons", file), "utf8");

@@ -246,7 +246,7 @@ describe("parameter groups", () => {
     const before = device().recorder.counts.dispatches;
     optimizer.step();
     device().flush();
-    expect(device().recorder.counts.dispatches - before).toBeLessThanOrEqual(Math.ceil(110 / 6));
+    expect(device().recorder.counts.dispatches - before).toBeLessThanOrEqual(Math.ceil(110 / 5));
   });
 });
 

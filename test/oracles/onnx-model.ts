@@ -1,6 +1,6 @@
 /**
- * @file One-node ONNX models as bytes, so that onnxruntime can be asked what an operator computes. Only the fields of onnx.proto
- * that are used; numbers from https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
+ * @file ONNX models as bytes, so that onnxruntime can be asked what an operator, or a network, computes. Only the fields of
+ * onnx.proto that are used; numbers from https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
  */
 import { InferenceSession, Tensor as OnnxTensor } from "onnxruntime-node";
 import protobuf from "protobufjs";
@@ -9,9 +9,10 @@ const schema = protobuf.parse(`
   syntax = "proto3";
   message ModelProto { int64 ir_version = 1; GraphProto graph = 7; repeated OperatorSetIdProto opset_import = 8; }
   message OperatorSetIdProto { string domain = 1; int64 version = 2; }
-  message GraphProto { repeated NodeProto node = 1; string name = 2; repeated ValueInfoProto input = 11; repeated ValueInfoProto output = 12; }
+  message GraphProto { repeated NodeProto node = 1; string name = 2; repeated TensorProto initializer = 5; repeated ValueInfoProto input = 11; repeated ValueInfoProto output = 12; }
   message NodeProto { repeated string input = 1; repeated string output = 2; string name = 3; string op_type = 4; repeated AttributeProto attribute = 5; }
   message AttributeProto { string name = 1; float f = 2; int64 i = 3; bytes s = 4; repeated float floats = 7; repeated int64 ints = 8; int32 type = 20; }
+  message TensorProto { repeated int64 dims = 1; int32 data_type = 2; string name = 8; bytes raw_data = 9; }
   message ValueInfoProto { string name = 1; TypeProto type = 2; }
   message TypeProto { TensorType tensor_type = 1; message TensorType { int32 elem_type = 1; } }
 `).root;
@@ -27,29 +28,56 @@ export interface OnnxInput {
 
 const elementFloat = 1;
 
-/** Runs one operator of opset 17 on f32 inputs and gives its first output. */
+export interface OnnxNode {
+  readonly operator: string;
+  /** Names of inputs of the model, of weights, or of outputs of nodes before. */
+  readonly inputs: readonly string[];
+  readonly output: string;
+  readonly attributes?: Readonly<Record<string, OnnxAttribute>>;
+}
+
+export interface OnnxGraph {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly nodes: readonly OnnxNode[];
+  /** Constants of the model, by name. */
+  readonly weights?: ReadonlyMap<string, OnnxInput>;
+}
+
+/** A model of opset 17 whose inputs, outputs and weights are all f32. */
+export function encodeOnnxModel({ inputs, outputs, nodes, weights }: OnnxGraph): Uint8Array {
+  const value = (name: string) => ({ name, type: { tensor_type: { elem_type: elementFloat } } });
+  const graph = {
+    name: "graph",
+    node: nodes.map(({ operator, inputs, output, attributes = {} }) => ({
+      input: inputs,
+      output: [output],
+      name: output,
+      op_type: operator,
+      attribute: encode(attributes),
+    })),
+    initializer: Array.from(weights ?? [], ([name, { shape, data }]) => ({
+      name,
+      dims: shape,
+      data_type: elementFloat,
+      raw_data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+    })),
+    input: inputs.map(value),
+    output: outputs.map(value),
+  };
+  const model = { ir_version: 8, graph, opset_import: [{ domain: "", version: 17 }] };
+  return Model.encode(Model.fromObject(renamed(model) as Record<string, unknown>)).finish();
+}
+
+/** Runs one operator on f32 inputs and gives its first output. */
 export async function runOnnx(
   operator: string,
   inputs: readonly OnnxInput[],
   attributes: Readonly<Record<string, OnnxAttribute>> = {},
 ): Promise<{ shape: readonly number[]; data: Float32Array }> {
   const names = inputs.map((_, i) => `input${i}`);
-  const value = (name: string) => ({ name, type: { tensor_type: { elem_type: elementFloat } } });
-  const node = {
-    input: names,
-    output: ["output"],
-    name: operator,
-    op_type: operator,
-    attribute: encode(attributes),
-  };
-  const graph = {
-    node: [node],
-    name: "oracle",
-    input: names.map(value),
-    output: [value("output")],
-  };
-  const model = { ir_version: 8, graph, opset_import: [{ domain: "", version: 17 }] };
-  const bytes = Model.encode(Model.fromObject(renamed(model) as Record<string, unknown>)).finish();
+  const nodes = [{ operator, inputs: names, output: "output", attributes }];
+  const bytes = encodeOnnxModel({ inputs: names, outputs: ["output"], nodes });
   const session = await InferenceSession.create(bytes, { logSeverityLevel: 3 });
   const feeds = Object.fromEntries(
     inputs.map(({ shape, data }, i) => [`input${i}`, new OnnxTensor("float32", data, [...shape])]),

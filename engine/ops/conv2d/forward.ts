@@ -3,6 +3,7 @@ import directSource from "../../../shaders/conv2d/direct.wgsl";
 import registerSource from "../../../shaders/conv2d/register.wgsl";
 import narrowSource from "../../../shaders/conv2d/subgroup-narrow.wgsl";
 import subgroupSource from "../../../shaders/conv2d/subgroup.wgsl";
+import tiledSource from "../../../shaders/conv2d/tiled.wgsl";
 import type { Kernel } from "../../kernel.ts";
 import type { Geometry } from "../conv2d-geometry.ts";
 import { defineFamily, type Abilities } from "../variants.ts";
@@ -13,16 +14,21 @@ import {
   elementwise,
   fewestColumns,
   outPixels,
+  ownRows,
   packedIn,
   packedOut,
   paramsOf,
   takesSubgroups,
-  tiled,
   tileRows,
-  type Channels,
+  tiles,
+  workgroupTiles,
+  type ForwardProblem,
   type ForwardTensors,
   type ForwardVariant,
 } from "./launch.ts";
+import { pointwiseForward } from "./pointwise.ts";
+import { preferredWinograd } from "./winograd-choice.ts";
+import { winogradForward } from "./winograd.ts";
 
 function variant(
   name: string,
@@ -32,8 +38,8 @@ function variant(
 ): ForwardVariant {
   const run = ({ x, w, bias, out }: ForwardTensors, geometry: Geometry): void => {
     const overrides = { BIAS: Number(bias !== undefined), ...overridesOf(geometry) };
-    // Without a bias its binding takes anything.
-    const tensors = { x, w, bias: bias ?? w, out };
+    // Without a bias its binding takes anything. Some kernels read x through a second binding, one number at a time.
+    const tensors = { x, x_scalars: x, w, bias: bias ?? w, out };
     kernel(tensors, paramsOf(geometry), { overrides, types: { T: x.dtype } });
   };
   return { name, canRun, run };
@@ -53,14 +59,28 @@ const direct = variant(
 /** Runs on every device and takes groups. */
 const register = variant(
   "register",
-  defineConvolution("conv2d/register", registerSource, tiled(outPixels, "out_channels", 32, 32)),
+  defineConvolution("conv2d/register", registerSource, tiles(outPixels, "out_channels", 32, 32)),
   (_device, geometry) => packedIn(geometry) && packedOut(geometry),
+);
+
+/** Takes any number of channels of x. */
+const tiled = variant(
+  "tiled",
+  defineConvolution("conv2d/tiled", tiledSource, workgroupTiles(outPixels, "out_channels")),
+  (_device, geometry) => geometry.groups === 1 && packedOut(geometry),
+  (geometry) => ({
+    PACKED: Number(packedIn(geometry)),
+    OWN_ROWS: ownRows(
+      geometry.batch * geometry.outHeight * geometry.outWidth,
+      geometry.outChannels,
+    ),
+  }),
 );
 
 /** Loads least. */
 const subgroup = variant(
   "subgroup",
-  defineConvolution("conv2d/subgroup", subgroupSource, tiled(outPixels, "out_channels", tileRows)),
+  defineConvolution("conv2d/subgroup", subgroupSource, tiles(outPixels, "out_channels", tileRows)),
   (device, geometry) =>
     takesSubgroups(device, geometry) && packedIn(geometry) && packedOut(geometry),
   subgroupColumns,
@@ -72,23 +92,34 @@ const subgroupNarrow = variant(
   defineConvolution(
     "conv2d/subgroup-narrow",
     narrowSource,
-    tiled(outPixels, "out_channels", tileRows),
+    tiles(outPixels, "out_channels", tileRows),
   ),
   (device, geometry) => takesSubgroups(device, geometry) && packedOut(geometry),
   subgroupColumns,
 );
 
-/** Figures: docs/rejected-experiments.md. */
-function prefer(_device: Abilities, { outChannels }: Channels): readonly string[] {
-  const fast = ["subgroup", "subgroup-narrow"];
-  return outChannels >= fewestColumns
+/** Workgroup memory pays on GPUs, and nothing but fewer loads on software adapters. Figures: docs/rejected-experiments.md. */
+function prefer(device: Abilities, geometry: Geometry): readonly string[] {
+  const winograd = preferredWinograd(device, geometry);
+  if (!device.adapter.software) return ["pointwise", ...winograd, "tiled", "register", "direct"];
+  const fast = ["pointwise", ...winograd, "subgroup", "subgroup-narrow"];
+  return geometry.outChannels >= fewestColumns
     ? [...fast, "register", "direct"]
     : ["register", "direct", ...fast];
 }
 
-export const forwardFamily = defineFamily<ForwardTensors, Geometry>({
+export const forwardFamily = defineFamily<ForwardTensors, ForwardProblem>({
   name: "conv2d",
-  variants: [direct, register, subgroup, subgroupNarrow],
+  variants: [
+    direct,
+    register,
+    tiled,
+    subgroup,
+    subgroupNarrow,
+    pointwiseForward,
+    winogradForward(2),
+    winogradForward(4),
+  ],
   prefer,
-  describe: describeGeometry,
+  describe: (problem) => `${describeGeometry(problem)}${problem.bias === true ? " bias" : ""}`,
 });

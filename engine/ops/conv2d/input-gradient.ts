@@ -2,7 +2,9 @@
 import directSource from "../../../shaders/conv2d/input-gradient-direct.wgsl";
 import registerSource from "../../../shaders/conv2d/input-gradient-register.wgsl";
 import subgroupSource from "../../../shaders/conv2d/input-gradient-subgroup.wgsl";
+import tiledSource from "../../../shaders/conv2d/input-gradient-tiled.wgsl";
 import type { Kernel } from "../../kernel.ts";
+import { ceilDiv } from "../../shape.ts";
 import { phasesOf, type Geometry, type Phase } from "../conv2d-geometry.ts";
 import { fillWith } from "../fill.ts";
 import { defineFamily, type Abilities } from "../variants.ts";
@@ -13,17 +15,21 @@ import {
   elementwise,
   fewestColumns,
   onePart,
+  ownRows,
   packedIn,
   packedOut,
   paramsOf,
   phasePixels,
   takesSubgroups,
-  tiled,
   tileRows,
-  type Channels,
+  tiles,
+  workgroupTiles,
   type InputGradientTensors,
   type InputGradientVariant,
 } from "./launch.ts";
+import { pointwiseInputGradient } from "./pointwise.ts";
+import { preferredWinograd } from "./winograd-choice.ts";
+import { winogradInputGradient } from "./winograd.ts";
 
 /** A variant that makes dx phase by phase, so that it multiplies by no zeros. Phases that no tap reaches are zero. */
 function variant(
@@ -64,7 +70,7 @@ const register = variant(
   defineConvolution(
     "conv2d-input-gradient/register",
     registerSource,
-    tiled(phasePixels, "in_channels", 32, 32),
+    tiles(phasePixels, "in_channels", 32, 32),
   ),
   (_device, geometry) => packedIn(geometry) && packedOut(geometry),
 );
@@ -74,23 +80,46 @@ const subgroup = variant(
   defineConvolution(
     "conv2d-input-gradient/subgroup",
     subgroupSource,
-    tiled(phasePixels, "in_channels", tileRows),
+    tiles(phasePixels, "in_channels", tileRows),
   ),
   (device, geometry) =>
     takesSubgroups(device, geometry) && packedIn(geometry) && packedOut(geometry),
   ({ inChannels }) => ({ COLUMN_GROUPS: columnGroups(inChannels) }),
 );
 
-/** The columns of the tiles are the channels of x. */
-function prefer(_device: Abilities, { inChannels }: Channels): readonly string[] {
-  return inChannels >= fewestColumns
-    ? ["subgroup", "register", "direct"]
-    : ["register", "subgroup", "direct"];
+const tiled = variant(
+  "tiled",
+  defineConvolution(
+    "conv2d-input-gradient/tiled",
+    tiledSource,
+    workgroupTiles(phasePixels, "in_channels"),
+  ),
+  (_device, geometry) => geometry.groups === 1 && packedIn(geometry) && packedOut(geometry),
+  ({ batch, height, width, stride, inChannels }) => {
+    const pixelsOfPhase = ceilDiv(batch * height * width, stride[0] * stride[1]);
+    return { OWN_ROWS: ownRows(pixelsOfPhase, inChannels) };
+  },
+);
+
+/** As of the convolution; the columns of the tiles are the channels of x. */
+function prefer(device: Abilities, geometry: Geometry): readonly string[] {
+  const winograd = preferredWinograd(device, geometry);
+  if (!device.adapter.software) return ["pointwise", ...winograd, "tiled", "register", "direct"];
+  if (geometry.inChannels < fewestColumns) return ["register", "subgroup", "direct"];
+  return ["pointwise", ...winograd, "subgroup", "register", "direct"];
 }
 
 export const inputGradientFamily = defineFamily<InputGradientTensors, Geometry>({
   name: "conv2dInputGradient",
-  variants: [direct, register, subgroup],
+  variants: [
+    direct,
+    register,
+    tiled,
+    subgroup,
+    pointwiseInputGradient,
+    winogradInputGradient(2),
+    winogradInputGradient(4),
+  ],
   prefer,
   describe: describeGeometry,
 });

@@ -27,7 +27,13 @@ export interface WeightGradientTensors extends Operands {
   readonly dw: Tensor;
 }
 
-export type ForwardVariant = Variant<ForwardTensors, Geometry>;
+/** What the choice of a forward variant looks at. */
+export interface ForwardProblem extends Geometry {
+  /** Something is added to every pixel. Default: false. */
+  readonly bias?: boolean;
+}
+
+export type ForwardVariant = Variant<ForwardTensors, ForwardProblem>;
 export type InputGradientVariant = Variant<InputGradientTensors, Geometry>;
 export type WeightGradientVariant = Variant<WeightGradientTensors, Geometry>;
 
@@ -74,10 +80,27 @@ export const elementwise =
     ceilDiv(rows(params) * product(params, channels), directElements);
 
 /** A grid with a workgroup for each tile of `height` rows; `width` defaults to that of a subgroup's tile. */
-export const tiled =
+export const tiles =
   (rows: (p: Numbers) => number, channels: string, height: number, width?: number): Workgroups =>
   (params, { COLUMN_GROUPS = 8 }) =>
     ceilDiv(rows(params), height) * ceilDiv(product(params, channels), width ?? 4 * COLUMN_GROUPS);
+
+/** Columns of a tile in workgroup memory, and its rows, if each of 8 x 8 invocations has 8 of them. */
+export const workgroupTile = 64;
+
+/** A grid with a workgroup for each tile in workgroup memory, which has 8 x OWN_ROWS rows. */
+export const workgroupTiles =
+  (rows: (p: Numbers) => number, channels: string): Workgroups =>
+  (params, { OWN_ROWS = 8 }) =>
+    ceilDiv(rows(params), 8 * OWN_ROWS) * ceilDiv(product(params, channels), workgroupTile);
+
+/** Half the rows where fewer tiles than this would leave most of a GPU idle. */
+const fewTiles = 256;
+
+/** The override OWN_ROWS for a matrix of `rows` x `columns`. */
+export function ownRows(rows: number, columns: number): 4 | 8 {
+  return ceilDiv(rows, workgroupTile) * ceilDiv(columns, workgroupTile) < fewTiles ? 4 : 8;
+}
 
 const noPhase: Phase = { first: 0, count: 0, tap: 0, tapStep: 1, shift: 0, shiftStep: 0 };
 

@@ -5,6 +5,7 @@
 import directSource from "../../../shaders/conv2d/weight-gradient-direct.wgsl";
 import registerSource from "../../../shaders/conv2d/weight-gradient-register.wgsl";
 import subgroupSource from "../../../shaders/conv2d/weight-gradient-subgroup.wgsl";
+import tiledSource from "../../../shaders/conv2d/weight-gradient-tiled.wgsl";
 import type { Kernel, Overrides } from "../../kernel.ts";
 import { ceilDiv, sizeOf } from "../../shape.ts";
 import { Tensor } from "../../tensor.ts";
@@ -22,14 +23,17 @@ import {
   packedOut,
   paramsOf,
   takesSubgroups,
-  tiled,
   tileRows,
+  tiles,
   weightRows,
-  type Channels,
+  workgroupTile,
   type Parts,
   type WeightGradientTensors,
   type WeightGradientVariant,
 } from "./launch.ts";
+import { pointwiseWeightGradient } from "./pointwise.ts";
+import { preferredWinograd } from "./winograd-choice.ts";
+import { winogradWeightGradient } from "./winograd.ts";
 
 interface Definition {
   readonly name: string;
@@ -94,7 +98,7 @@ const register = variant({
   kernel: defineConvolution(
     "conv2d-weight-gradient/register",
     registerSource,
-    tiled(weightRows, "out_channels", 64, 64),
+    tiles(weightRows, "out_channels", 64, 64),
   ),
   perWorkgroup: 64 * 64,
   canRun: (_device, geometry) => geometry.groups === 1 && packedIn(geometry) && packedOut(geometry),
@@ -106,7 +110,7 @@ const subgroup = variant({
   kernel: defineConvolution(
     "conv2d-weight-gradient/subgroup",
     subgroupSource,
-    tiled(weightRows, "out_channels", tileRows),
+    tiles(weightRows, "out_channels", tileRows),
   ),
   perWorkgroup: 32 * 32,
   canRun: (device, geometry) => takesSubgroups(device, geometry) && packedOut(geometry),
@@ -114,18 +118,45 @@ const subgroup = variant({
   overrides: (geometry) => ({
     COLUMN_GROUPS: columnGroups(geometry.outChannels),
     PACKED: Number(packedIn(geometry)),
+    WHOLE_STEPS: Number(geometry.outWidth % 4 === 0),
   }),
 });
 
-function prefer(_device: Abilities, geometry: Channels): readonly string[] {
-  return !packedIn(geometry) || geometry.outChannels >= fewestColumns
-    ? ["subgroup", "register", "direct"]
-    : ["register", "direct", "subgroup"];
+/** Takes any number of channels of x. */
+const tiled = variant({
+  name: "tiled",
+  kernel: defineConvolution(
+    "conv2d-weight-gradient/tiled",
+    tiledSource,
+    tiles(weightRows, "out_channels", workgroupTile, workgroupTile),
+  ),
+  perWorkgroup: workgroupTile * workgroupTile,
+  canRun: (_device, geometry) => geometry.groups === 1 && packedOut(geometry),
+  readsScalars: true,
+  overrides: (geometry) => ({ PACKED: Number(packedIn(geometry)) }),
+});
+
+/** As of the convolution. */
+function prefer(device: Abilities, geometry: Geometry): readonly string[] {
+  const winograd = preferredWinograd(device, geometry);
+  if (!device.adapter.software) return ["pointwise", ...winograd, "tiled", "register", "direct"];
+  if (packedIn(geometry) && geometry.outChannels < fewestColumns) {
+    return ["register", "direct", "subgroup"];
+  }
+  return ["pointwise", ...winograd, "subgroup", "register", "direct"];
 }
 
 export const weightGradientFamily = defineFamily<WeightGradientTensors, Geometry>({
   name: "conv2dWeightGradient",
-  variants: [direct, register, subgroup],
+  variants: [
+    direct,
+    register,
+    tiled,
+    subgroup,
+    pointwiseWeightGradient,
+    winogradWeightGradient(2),
+    winogradWeightGradient(4),
+  ],
   prefer,
   describe: describeGeometry,
 });

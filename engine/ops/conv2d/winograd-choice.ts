@@ -1,0 +1,74 @@
+/** @file Where Winograd's convolution can run, and where it is expected to be faster than the kernels that multiply by every tap. */
+import { ceilDiv } from "../../shape.ts";
+import type { Geometry } from "../conv2d-geometry.ts";
+import type { Abilities } from "../variants.ts";
+import { positionsOf, rowBytes, tilingOf, type TileSize } from "./winograd-steps.ts";
+
+/** No workspace is larger than what every WebGPU device can bind. */
+const mostBytes = 128 * 2 ** 20;
+
+/** 3 x 3, stride 1, no dilation, no groups, and channels in vec4s on both sides; any size and padding. */
+export function canWinograd(tile: TileSize, geometry: Geometry): boolean {
+  const { kernel, stride, dilation, groups, inChannels, outChannels } = geometry;
+  const isPlain =
+    kernel.every((size) => size === 3) && [...stride, ...dilation, groups].every((n) => n === 1);
+  if (!isPlain || inChannels % 4 !== 0 || outChannels % 4 !== 0) return false;
+  const width = Math.max(geometry.width, geometry.outWidth);
+  const row = rowBytes(tilingOf(tile, 1, 1, width), Math.max(inChannels, outChannels));
+  // A pass of the weights' gradient has up to 4 rows.
+  return Math.max(4 * positionsOf(tile) * inChannels * outChannels, 4 * row) <= mostBytes;
+}
+
+interface Machine {
+  /** Rows of a matrix product that take as long as one. */
+  readonly tileRows: number;
+  /** Multiplications that take as long as to store a value of the workspace and to load it again. */
+  readonly perValue: number;
+  /** Multiplications that take as long as three more dispatches. */
+  readonly perCall: number;
+}
+
+/**
+ * Software: measured on llvmpipe, where products run at 20 to 25 G multiplications a second, the transforms take 1.1 to 1.3 ns a value,
+ * and a dispatch some 20 us. With these figures the choice was right for all but two of 24 convolutions, and those two took the
+ * same time both ways.
+ *
+ * GPU: by arithmetic. A value is 8 bytes of traffic; common GPUs do 20 to 60 flops a byte at their peaks, and products reach about 60 % of it:
+ * 8 * 35 * 0.6 / 2 multiplications. Three dispatches are 15 us at 5 T multiplications a second.
+ */
+const software: Machine = { tileRows: 32, perValue: 30, perCall: 1.5e6 };
+const gpu: Machine = { tileRows: 64, perValue: 80, perCall: 75e6 };
+
+/** Time in multiplications. Rows of the products are pixels or tiles; the gradients take about as long as the convolution. */
+function directTime({ tileRows }: Machine, geometry: Geometry): number {
+  const { batch, outHeight, outWidth, inChannels, outChannels } = geometry;
+  const rows = tileRows * ceilDiv(batch * outHeight * outWidth, tileRows);
+  return 9 * rows * inChannels * outChannels;
+}
+
+function winogradTime(machine: Machine, tile: TileSize, geometry: Geometry): number {
+  const { batch, outHeight, outWidth, inChannels, outChannels } = geometry;
+  const { tilesY, tilesX } = tilingOf(tile, batch, outHeight, outWidth);
+  const tiles = batch * tilesY * tilesX;
+  const rows = machine.tileRows * ceilDiv(tiles, machine.tileRows);
+  const kernels = inChannels * outChannels;
+  // Patches, products and kernels are stored and loaded.
+  const values = tiles * (inChannels + outChannels) + kernels;
+  return positionsOf(tile) * (rows * kernels + machine.perValue * values) + machine.perCall;
+}
+
+/** The names of the variants that are expected to be faster than the direct kernels, the fastest first. */
+export function preferredWinograd({ adapter }: Abilities, geometry: Geometry): readonly string[] {
+  const machine = adapter.software ? software : gpu;
+  const direct = directTime(machine, geometry);
+  return ([2, 4] as const)
+    .filter((tile) => canWinograd(tile, geometry))
+    .map((tile) => ({ name: winogradName(tile), time: winogradTime(machine, tile, geometry) }))
+    .filter(({ time }) => time < direct)
+    .sort((a, b) => a.time - b.time)
+    .map(({ name }) => name);
+}
+
+export function winogradName(tile: TileSize): string {
+  return `winograd-${tile}x${tile}`;
+}

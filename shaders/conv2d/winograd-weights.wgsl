@@ -1,0 +1,58 @@
+// Winograd's convolution: the kernels, transformed.
+//
+//   out[position, ci, co] = (G g G^T)[position]     g: the 3 x 3 kernel w[:, :, ci, co]
+//
+// For the input gradient, which is a convolution with the kernels turned round, g is w[2 - ky, 2 - kx, ci, co] (FLIP). Matrices:
+// winograd.wgsl. One invocation transforms the kernels of one ci and 4 neighbouring co, or one (E).
+// Cost: memory alone. It loads each weight once and stores (TILE + 2)^2 / 9 values for it.
+//
+// requires: lib/grid.wgsl
+// requires: conv2d/winograd.wgsl
+
+alias T = vec4<f32>; // storage of w, as wide as E
+
+override FLIP: bool = false;
+override WORKGROUP: u32 = 64u;
+
+struct Params {
+  kernels: u32, // cin cout in units of E
+  side: u32,    // TILE + 2, for a loop that must not be unrolled
+}
+
+@group(0) @binding(0) var<storage, read> w: array<T>;         // [3, 3, cin, cout]
+@group(0) @binding(1) var<storage, read_write> out: array<E>; // [(TILE + 2)^2, cin, cout]
+@group(0) @binding(2) var<uniform> params: Params;
+
+// G times a column of a kernel.
+fn column_of(index: u32, column: u32) -> Line {
+  let first = index + select(column, 2u - column, FLIP) * params.kernels;
+  let g0 = E(w[first]);
+  let g1 = E(w[first + 3u * params.kernels]);
+  let g2 = E(w[first + 6u * params.kernels]);
+  if (FLIP) { return weight_line(Taps(g2, g1, g0)); }
+  return weight_line(Taps(g0, g1, g2));
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+  @builtin(workgroup_id) workgroup_id: vec3u,
+  @builtin(num_workgroups) num_workgroups: vec3u,
+  @builtin(local_invocation_index) local_index: u32,
+) {
+  let index = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index;
+  if (index >= params.kernels) { return; }
+  var c0 = column_of(index, 0u);
+  var c1 = column_of(index, 1u);
+  var c2 = column_of(index, 2u);
+  var at = index;
+  for (var r = 0u; r < params.side; r++) {
+    let u = weight_line(Taps(c0[0], c1[0], c2[0]));
+    for (var c = 0u; c < TILE + 2u; c++) {
+      out[at] = u[c];
+      at += params.kernels;
+    }
+    c0 = next(c0);
+    c1 = next(c1);
+    c2 = next(c2);
+  }
+}

@@ -1,0 +1,22 @@
+// How many vec4s are shared out to invocations: each takes up to VECTORS of them, WORKGROUP apart, so that neighbours load
+// neighbours; see engine/ops/vectors.ts. To be walked by a loop:
+//
+//   let span = span_of(workgroup_id, num_workgroups, local_index, count);
+//   for (var i = span.first; i < span.end; i += WORKGROUP) { ... }
+//
+// requires: lib/grid.wgsl
+
+const WORKGROUP = 64u;
+
+// Few where thousands of invocations hide latency, many where each costs as much to start as several loads.
+override VECTORS: u32 = 4u;
+
+struct Span {
+  first: u32,
+  end: u32,
+}
+
+fn span_of(workgroup_id: vec3u, num_workgroups: vec3u, local_index: u32, count: u32) -> Span {
+  let begin = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP * VECTORS;
+  return Span(begin + local_index, min(begin + WORKGROUP * VECTORS, count));
+}
