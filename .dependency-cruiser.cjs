@@ -25,7 +25,7 @@ const forbid = (name, from, to, comment, { fromNot, toNot, types = false } = {})
 const all = { types: true };
 const pure = "^engine/(dtype|shape|errors)[.]ts$";
 /** Files for tests and benchmarks that stand beside what they describe. */
-const cases = "[.]case[.]ts$|/(cases|op-case|host-tensor)[.]ts$";
+const cases = "[.]case[.]ts$|/(cases|op-case|host-tensor|conv2d-reference)[.]ts$";
 const surface = "^engine/(index|node)[.]ts$";
 
 /** Modules of Node, and packages that use them. */

@@ -75,7 +75,7 @@ export function convolutionCases(): readonly BenchCase[] {
 }
 
 /** Of the direct convolution, whatever a variant does. Products with the zeros of the padding count, as is usual. */
-export function flopsOf(g: Geometry): number {
+function flopsOf(g: Geometry): number {
   return 2 * sizeOf(outputShape(g)) * g.kernel[0] * g.kernel[1] * (g.inChannels / g.groups);
 }
 

@@ -66,7 +66,7 @@ function layoutOf(x: Tensor, out: Shape, { window, countPadding, divisor }: Attr
   const { columns, types } = channelVectors(x.dtype, x.shape[3] ?? 1);
   const blocks = poolBlocks(window);
   const params = {
-    ...imageParams(x.shape, out, columns),
+    ...imageParams(x.shape, out, columns, window),
     ...poolStrips(x.device, [images, rows, ceilDiv(width, blocks.BLOCK), columns]),
     divisor,
   };

@@ -25,4 +25,5 @@ export * from "./unary.case.ts";
 export * from "./batch-norm.case.ts";
 export * from "./layer-norm.case.ts";
 export * from "./conv2d.case.ts";
+export * from "./conv2d-winograd.case.ts";
 export * from "./matmul.case.ts";

@@ -17,11 +17,22 @@ import {
   type Shape,
 } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
+import { vectorGrid, vectorsOn, vectorStep } from "./vectors.ts";
+import { walkAxes, walkParams } from "./walk.ts";
 
-const gatherKernel = defineKernel({
+const gatherVectorsKernel = defineKernel({
+  name: "gather-vectors",
+  source: gatherSource,
+  entryPoint: "vectors",
+  bindings: ["x", "indices", "out", "params"],
+  grid: vectorGrid,
+});
+const gatherElementsKernel = defineKernel({
   name: "gather",
   source: gatherSource,
-  grid: ({ size }) => linearGrid(size as number, 64),
+  entryPoint: "elements",
+  bindings: ["x_elements", "indices", "out", "params"],
+  grid: vectorGrid,
 });
 const scatterKernel = defineKernel({
   name: "scatter-add",
@@ -89,18 +100,18 @@ function launchGather(
 ): void {
   const { axis, whole, part, indexStrides, width } = view;
   const strides = stridesOf(whole);
+  const axes = walkAxes(part, [strides.with(axis, 0), indexStrides]);
+  const kernel = width === 4 ? gatherVectorsKernel : gatherElementsKernel;
   const params = {
-    size: sizeOf(part),
-    rank: part.length,
+    size: out.size,
     axis_size: whole[axis] ?? 0,
     axis_stride: strides[axis] ?? 0,
     missing,
-    shape: part,
-    x_strides: strides.with(axis, 0),
-    index_strides: indexStrides,
+    ...walkParams(axes, vectorStep / width),
   };
-  gatherKernel({ x, indices, out }, params, {
-    types: { E: x.dtype, T: typeOf(x.dtype, width) },
+  kernel({ x, x_elements: x, indices, out }, params, {
+    overrides: { RANK: axes.shape.length, VECTORS: vectorsOn(x.device) },
+    types: { T: x.dtype },
     label,
   });
 }

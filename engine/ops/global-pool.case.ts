@@ -79,7 +79,7 @@ function errors(
 }
 
 export const globalAveragePoolCase = opCase<Args>({
-  ops: ["mean"],
+  ops: ["globalAveragePool"],
   title: "globalAveragePool",
   run: ([x], args) =>
     args === undefined

@@ -1,10 +1,47 @@
 /** @file Pooling of whole images to one number a channel. */
+import gradientSource from "../../shaders/pool/global-average-gradient.wgsl";
 import { ArgumentError } from "../errors.ts";
-import type { Tensor } from "../tensor.ts";
+import { defineKernel, linearGrid } from "../kernel.ts";
+import { defineOp } from "../op.ts";
+import type { Shape } from "../shape.ts";
+import { Tensor } from "../tensor.ts";
+import { channelVectors } from "./channel-vectors.ts";
+import { sliceColumns, workgroupSize } from "./column-slices.ts";
 import { maxPool2d } from "./max-pool2d.ts";
 import { requireImages } from "./pool-window.ts";
-import { mean } from "./reduce.ts";
+import { blocksOf, reduceInto } from "./reduce-kernels.ts";
 import { reshape } from "./reshape.ts";
+
+const gradientKernel = defineKernel({
+  name: "globalAveragePool-gradient",
+  source: gradientSource,
+  grid: ({ images, columns, slices }) =>
+    linearGrid((images as number) * (columns as number) * (slices as number), workgroupSize),
+});
+
+const averageOp = defineOp<readonly [Tensor], { readonly shape: Shape }>({
+  name: "globalAveragePool",
+  output: (_, { shape }) => ({ shape }),
+  forward: ([x], out) => {
+    const [, height = 1, width = 1] = x.shape;
+    const divisor = height * width;
+    const sum = { kind: "SUM", divisor, label: "globalAveragePool" } as const;
+    reduceInto(x, blocksOf(x.shape, [1, 2]), out, sum);
+    return {};
+  },
+  gradient: (dy, { inputs: [x] }) => [averageGradient(dy, x)],
+});
+
+function averageGradient(dy: Tensor, x: Tensor): Tensor {
+  const [images = 0, height = 1, width = 1, channels = 1] = x.shape;
+  const { columns, types } = channelVectors(x.dtype, channels);
+  const pixels = height * width;
+  const fewestRows = x.device.adapter.software ? 48 : 4;
+  const slices = sliceColumns(x.device, pixels, columns, { invocations: Infinity, fewestRows });
+  const dx = Tensor.allocate("globalAveragePool", x.device, x.shape, x.dtype);
+  gradientKernel({ dy, dx }, { ...slices, images, scale: 1 / pixels }, { types: types("S", "V") });
+  return dx;
+}
 
 /**
  * The mean of each channel of `x` [batch, height, width, channels] over its pixels: [batch,
@@ -13,7 +50,8 @@ import { reshape } from "./reshape.ts";
  */
 export function globalAveragePool(x: Tensor): Tensor {
   requireImages("globalAveragePool", x);
-  return mean(x, [1, 2]);
+  const [batch = 0, , , channels = 0] = x.shape;
+  return averageOp([x], { shape: [batch, channels] });
 }
 
 /**
@@ -35,7 +73,8 @@ export function globalMaxPool(x: Tensor): Tensor {
 export function adaptiveAvgPool2d(x: Tensor, outputSize: AdaptiveSize): Tensor {
   requireOne("adaptiveAvgPool2d", outputSize);
   requireImages("adaptiveAvgPool2d", x);
-  return mean(x, [1, 2], { keepDims: true });
+  const [batch = 0, , , channels = 0] = x.shape;
+  return averageOp([x], { shape: [batch, 1, 1, channels] });
 }
 
 /**

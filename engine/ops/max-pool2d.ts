@@ -79,7 +79,7 @@ function layoutOf(x: Tensor, out: Shape, window: PoolWindow) {
   // The tap of one of four windows has a byte.
   const PACK = window.kernel[0] * window.kernel[1] <= 256 ? 4 : 1;
   const params = {
-    ...imageParams(x.shape, out, columns),
+    ...imageParams(x.shape, out, columns, window),
     ...poolStrips(x.device, [images, rows, ceilDiv(width, blocks.BLOCK), columns], PACK),
     lowest: bitsOfNegativeInfinity,
   };

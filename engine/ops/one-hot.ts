@@ -2,15 +2,13 @@
 import source from "../../shaders/movement/one-hot.wgsl";
 import { isFloat, type DType } from "../dtype.ts";
 import { ArgumentError, DTypeError } from "../errors.ts";
-import { defineKernel, linearGrid } from "../kernel.ts";
+import { defineKernel } from "../kernel.ts";
 import { defineOp } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
+import { vectorGrid, vectorsOn, vectorStep } from "./vectors.ts";
+import { walkParams } from "./walk.ts";
 
-const kernel = defineKernel({
-  name: "one-hot",
-  source,
-  grid: ({ size }) => linearGrid(size as number, 64),
-});
+const kernel = defineKernel({ name: "one-hot", source, grid: vectorGrid });
 
 interface OneHotAttributes {
   readonly classes: number;
@@ -30,7 +28,12 @@ const oneHotOp = defineOp<readonly [Tensor], OneHotAttributes>({
     return { shape: [...labels.shape, classes], dtype };
   },
   forward: ([labels], out, { classes }) => {
-    kernel({ labels, out }, { size: out.size, classes }, { types: { T: out.dtype } });
+    const isWhole = classes % 4 === 0;
+    const unit = isWhole ? 4 : 1;
+    const axes = { shape: [labels.size, classes / unit], strides: [[1, 0]] };
+    const params = { size: out.size, ...walkParams(axes, vectorStep / unit) };
+    const overrides = { WHOLE_VECTORS: Number(isWhole), RANK: 2, VECTORS: vectorsOn(out.device) };
+    kernel({ labels, out }, params, { overrides, types: { T: out.dtype } });
     return {};
   },
   gradient: null,

@@ -2,13 +2,16 @@
 import edgeSource from "../../shaders/movement/pad-edge.wgsl";
 import { checkElement } from "../dtype.ts";
 import { ArgumentError, ShapeError } from "../errors.ts";
-import { defineKernel, linearGrid, type ParamValues } from "../kernel.ts";
+import { defineKernel, type Kernel } from "../kernel.ts";
 import { defineOp } from "../op.ts";
 import { formatShape, sizeOf, stridesOf, type Shape } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
 import { fillWith } from "./fill.ts";
+import { blockAround } from "./reduce-kernels.ts";
 import { slice } from "./slice.ts";
 import { copyAxes, copyStrided } from "./strided-copy.ts";
+import { stepGrid, stepSize, vectorsOn } from "./vectors.ts";
+import { walkParams } from "./walk.ts";
 
 /** How many elements to add before and after an axis. */
 export type AxisPadding = readonly [before: number, after: number];
@@ -54,20 +57,19 @@ interface EdgeAttributes {
   readonly MODE: "REFLECT" | "REPLICATE";
 }
 
-const edgeGrid = ({ size }: ParamValues) => linearGrid(size as number, 64);
 const edgeKernel = defineKernel({
   name: "pad-edge",
   source: edgeSource,
   entryPoint: "forward",
   bindings: ["x", "out", "params"],
-  grid: edgeGrid,
+  grid: stepGrid,
 });
 const edgeGradientKernel = defineKernel({
   name: "pad-edge-gradient",
   source: edgeSource,
   entryPoint: "backward",
   bindings: ["dy", "out", "params"],
-  grid: edgeGrid,
+  grid: stepGrid,
 });
 
 /** Reflects or replicates along one axis. */
@@ -76,27 +78,46 @@ const padEdgeOp = defineOp<readonly [Tensor], EdgeAttributes>({
   output: ([x], { axis, before, after }) => ({
     shape: x.shape.with(axis, before + (x.shape[axis] ?? 0) + after),
   }),
-  forward: ([x], out, { MODE, ...region }) => {
-    const types = { T: x.dtype === "f16" ? "f16" : "u32" };
-    edgeKernel({ x, out }, edgeParams(out.size, x.shape, region), { overrides: { MODE }, types });
+  forward: ([x], out, attributes) => {
+    // Bits are moved, not numbers: all types of 4 bytes are one.
+    const T = x.dtype === "f16" ? "f16" : "u32";
+    launchEdge(edgeKernel, T, { x, out }, { read: x.shape, made: out.shape }, attributes);
     return {};
   },
-  gradient: (dy, { inputs: [x], attributes: { MODE, ...region } }) => {
+  gradient: (dy, { inputs: [x], attributes }) => {
     const out = Tensor.allocate("pad", x.device, x.shape, x.dtype);
-    edgeGradientKernel({ dy, out }, edgeParams(x.size, x.shape, region), {
-      overrides: { MODE },
-      types: { T: x.dtype },
-    });
+    const shapes = { read: dy.shape, made: x.shape };
+    launchEdge(edgeGradientKernel, x.dtype, { dy, out }, shapes, attributes);
     return [out];
   },
 });
 
-function edgeParams(
-  size: number,
-  shape: Shape,
-  { axis, before, after }: Omit<EdgeAttributes, "MODE">,
-) {
-  return { size, n: shape[axis] ?? 0, before, after, inner: sizeOf(shape.slice(axis + 1)) };
+/** `read` and `made` are the shapes of what is read and of the result; the element type is `element`. */
+function launchEdge(
+  kernel: Kernel,
+  element: string,
+  tensors: Readonly<Record<"out", Tensor>> & Readonly<Record<string, Tensor>>,
+  { read, made }: { readonly read: Shape; readonly made: Shape },
+  { axis, before, after, MODE }: EdgeAttributes,
+): void {
+  const { outer, length, inner } = blockAround(made, axis);
+  const width = inner % 4 === 0 ? 4 : 1;
+  const units = inner / width;
+  const axes = {
+    shape: [outer, length, units],
+    strides: [[(read[axis] ?? 0) * units, 0, 1]],
+  };
+  const size = sizeOf(axes.shape);
+  const n = Math.min(read[axis] ?? 0, length);
+  const vector = (type: string): string => (width === 4 ? `vec4<${type}>` : type);
+  kernel(
+    tensors,
+    { size, n, before, after, inner: units, ...walkParams(axes, stepSize) },
+    {
+      overrides: { MODE, RANK: 3, VECTORS: vectorsOn(tensors.out.device) },
+      types: { T: vector(element), A: vector("f32") },
+    },
+  );
 }
 
 /**

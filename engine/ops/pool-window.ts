@@ -137,8 +137,11 @@ export function windowOverrides({ kernel, stride, padding, dilation }: PoolWindo
 }
 
 /** Members of `struct Params` that the pools have in common. */
-export function imageParams(x: Shape, out: Shape, columns: number) {
+export function imageParams(x: Shape, out: Shape, columns: number, window: PoolWindow) {
   const [, height = 0, width = 0] = x;
   const [, out_height = 0, out_width = 0] = out;
-  return { columns, height, width, out_height, out_width };
+  const [kernel_h, kernel_w] = window.kernel;
+  const [stride_h, stride_w] = window.stride;
+  const loops = { kernel_h, kernel_w, stride_h, stride_w };
+  return { columns, height, width, out_height, out_width, ...loops };
 }

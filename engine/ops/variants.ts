@@ -56,7 +56,6 @@ export type ProblemObserver = <T extends Operands, P>(
   problem: P,
 ) => void;
 
-const families = new Map<string, Family<never, never>>();
 const asked = new Map<string, string>();
 const winners = new WeakMap<Abilities, Winners>();
 let observer: ProblemObserver | undefined;
@@ -73,13 +72,7 @@ export function defineFamily<T extends Operands, P>(
       choose(definition, device, tensors, problem).run(tensors, problem);
     },
   };
-  families.set(definition.name, family);
   return family;
-}
-
-/** The names of the families and of their variants, in the order of the definitions. */
-export function variantNames(): ReadonlyMap<string, readonly string[]> {
-  return new Map([...families].map(([name, { variants }]) => [name, variants.map((v) => v.name)]));
 }
 
 function candidatesOf<T extends Operands, P>(

@@ -26,12 +26,7 @@ const format = "wgrad-tuning";
 const version = 1;
 
 /** The adapter and its driver in words: with another driver the winners may be others. */
-export function adapterKey({
-  vendor,
-  architecture,
-  device,
-  description,
-}: AdapterDescription): string {
+function adapterKey({ vendor, architecture, device, description }: AdapterDescription): string {
   return [vendor, architecture, device, description].filter((part) => part !== "").join(" / ");
 }
 

@@ -2,10 +2,11 @@
 //
 //   out[position, tile, c] = (B^T d B)[position]     d: the tile's patch of x, zero outside the image
 //
-// Matrices: winograd.wgsl. Who computes what: winograd-tiles.wgsl. Columns of pixels pass through six (four) lines of registers,
-// two at a time, each transformed as it comes, so every pixel of a strip is loaded once for each row of tiles that it meets.
-// Cost: memory alone. It loads (TILE + 2) / TILE values for each of x where strips are rows, ((TILE + 2) / TILE)^2 where they
-// are tiles, and stores the latter.
+// Matrices: winograd.wgsl. Who computes what: winograd-tiles.wgsl. The columns of a strip pass through six (four) lines of
+// registers, each transformed as it comes, and whenever they hold a whole patch its rows are transformed and stored. So patches that
+// share columns load them once, and the code is short: one column of loads, one row of stores.
+// Cost: memory alone. It stores ((TILE + 2) / TILE)^2 values for each of x and loads as many where strips are tiles, (TILE + 2) / TILE
+// where they are rows.
 //
 // requires: lib/grid.wgsl
 // requires: conv2d/winograd.wgsl

@@ -4,8 +4,15 @@
 //
 //   result = A^T ( (G g G^T) . (B^T d B) ) A        g: 3 x 3 kernel, d: patch, . element by element
 //
-// The sum over channels is taken before A, so the multiplications are (m + 2)^2 matrix products. The matrices, applied to
-// a column and then to a row by the functions below:
+// The sum over channels is taken before A, so the multiplications are (m + 2)^2 matrix products, one for each position of a patch:
+// rows are tiles, columns channels of the result. This is the one rung of the ladder that does less arithmetic, 2.25 or 4
+// times less. It pays with memory: patches and products are written and read, (m + 2)^2 / m^2 times the size of the images.
+//
+// The input gradient is a convolution of dy with the kernels turned round. The weights' gradient transposes each step:
+//
+//   dg = G^T ( sum over tiles of (B^T d B) . (A t A^T) ) G        t: the tile of dy
+//
+// The matrices, applied to columns and then to rows by the functions below:
 //
 //   m = 2:  B^T =  1  0 -1  0    G = 1    0   0     A^T = 1 1  1  0
 //                  0  1  1  0        1/2  1/2 1/2         0 1 -1 -1
@@ -20,9 +27,12 @@
 //                  0   1  -3/2  -2  3/2 1          0     0     1
 //
 // Source: Lavin and Gray, Fast algorithms for convolutional neural networks (2015), for the method and m = 2. For m = 4 they
-// interpolate at 0, 1, -1, 2, -2 and infinity; here 1/2 takes the place of 2, which halves the rounding error, because opposite reciprocals
-// keep the numbers small. Source: Barabasz et al., Error analysis and improving the accuracy of Winograd convolution for deep neural
-// networks (2018).
+// interpolate at 0, 1, -1, 2, -2 and infinity; here 1/2 takes the place of 2, as Barabasz et al. found, Error analysis and
+// improving the accuracy of Winograd convolution for deep neural networks (2018). It cuts the rounding error by two fifths.
+//
+// Error of f32 against float64, rms of the error to rms of the result, for 64 to 512 channels of ResNet-34 (direct: 2e-7 to 1.1e-6):
+// m = 2: 2e-7 to 7e-7; m = 4: 7e-7 to 2.7e-6. The largest error is below 5e-6 of the largest result.
+// An infinity or a NaN in x can turn every result of its tiles into NaN.
 
 alias E = vec4<f32>; // what an invocation computes with: 4 channels, or f32: 1 channel
 

@@ -33,6 +33,12 @@ override CARRY: u32 = 0u; // rows that a window has in common with the next one 
 override PARTS: u32 = 1u; // strips that share a window's pixels
 override PART_ROWS: u32 = (STRIDE_H + PARTS - 1u) / PARTS;
 
+// How often to go round a loop: `count`, given a second time by a uniform. A compiler unrolls what it knows to be short; where
+// that would be too much code it must not know.
+fn times(count: u32, most_unrolled: u32, same_count: u32) -> u32 {
+  return select(same_count, count, count <= most_unrolled);
+}
+
 struct Strip {
   channel: u32, // vector of channels
   block: u32,

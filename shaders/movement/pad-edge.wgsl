@@ -6,13 +6,14 @@
 //   reflect:   source(p) = |p - before| at the front, 2 (n - 1) - (p - before) at the back: the edge itself is not repeated
 //   backward:  dx[o, j, i] = sum of dy[o, p, i] over all p with source(p) = j, in the order written below
 //
-// One invocation makes one element of the result. Cost: 8 bytes an element; backward adds the padding.
+// A step of the walk (lib/walk.wgsl) makes one unit T of the result: a vec4 where inner is a multiple of 4, else an element. It
+// has the place of the first row, [o, 0, i], of what is read. Work is shared out as lib/vectors.wgsl says.
+// Cost: 8 bytes an element; backward adds the padding.
 //
-// requires: lib/grid.wgsl
+// requires: lib/vectors.wgsl, lib/walk.wgsl
 
-alias T = f32;
-
-const WORKGROUP = 64u;
+alias T = f32; // an element or vec4
+alias A = f32; // what sums are made of: f32 or vec4f
 
 override MODE: u32 = 0u;
 
@@ -20,11 +21,15 @@ const REFLECT = 0u;
 const REPLICATE = 1u;
 
 struct Params {
-  size: u32, // elements of the result: out or dx
+  size: u32, // units of the result: out or dx
   n: u32,    // size of the axis of x
   before: u32,
   after: u32,
-  inner: u32, // elements behind one index of the axis
+  inner: u32, // units behind one index of the axis
+  shape: array<vec4<u32>, 2>, // of the walk: inner, the axis, outer
+  jump: array<vec4<u32>, 2>,
+  start: vec4<u32>,
+  strides: array<vec4<u32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<T>;
@@ -45,12 +50,33 @@ fn forward(
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let i = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index;
-  if (i >= params.size) { return; }
+  let span = span_of(workgroup_id, num_workgroups, local_index, params.size);
+  var walk = walk_to(span.first);
+  for (var i = span.first; i < span.end; i += WORKGROUP) {
+    out[i] = x[walk.at.x + source(index_along(walk, 1u)) * params.inner];
+    jump(&walk);
+  }
+}
+
+// The gradient of row `j`; the first row of dy is at `first`.
+fn gradient_at(first: u32, j: u32) -> A {
   let padded = params.before + params.n + params.after;
-  let row = i / params.inner;
-  let o = row / padded;
-  out[i] = x[(o * params.n + source(row % padded)) * params.inner + i % params.inner];
+  let last = params.n - 1u;
+  var sum = A(dy[first + (params.before + j) * params.inner]);
+  if (MODE == REPLICATE) {
+    if (j == 0u) {
+      for (var p = 0u; p < params.before; p++) { sum += A(dy[first + p * params.inner]); }
+    }
+    if (j == last) {
+      for (var p = params.before + params.n; p < padded; p++) { sum += A(dy[first + p * params.inner]); }
+    }
+  } else {
+    if (j >= 1u && j <= params.before) { sum += A(dy[first + (params.before - j) * params.inner]); }
+    if (j < last && last - j <= params.after) {
+      sum += A(dy[first + (params.before + 2u * last - j) * params.inner]);
+    }
+  }
+  return sum;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -59,24 +85,10 @@ fn backward(
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let i = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index;
-  if (i >= params.size) { return; }
-  let padded = params.before + params.n + params.after;
-  let row = i / params.inner;
-  let j = row % params.n;
-  let first = row / params.n * padded * params.inner + i % params.inner; // dy[o, 0, i]
-  let last = params.n - 1u;
-  var sum = f32(dy[first + (params.before + j) * params.inner]);
-  if (MODE == REPLICATE) {
-    if (j == 0u) {
-      for (var p = 0u; p < params.before; p++) { sum += f32(dy[first + p * params.inner]); }
-    }
-    if (j == last) {
-      for (var p = params.before + params.n; p < padded; p++) { sum += f32(dy[first + p * params.inner]); }
-    }
-  } else {
-    if (j >= 1u && j <= params.before) { sum += f32(dy[first + (params.before - j) * params.inner]); }
-    if (j < last && last - j <= params.after) { sum += f32(dy[first + (params.before + 2u * last - j) * params.inner]); }
+  let span = span_of(workgroup_id, num_workgroups, local_index, params.size);
+  var walk = walk_to(span.first);
+  for (var i = span.first; i < span.end; i += WORKGROUP) {
+    out[i] = T(gradient_at(walk.at.x, index_along(walk, 1u)));
+    jump(&walk);
   }
-  out[i] = T(sum);
 }

@@ -21,6 +21,7 @@ alias S = vec4<f32>; // elements in memory
 alias V = vec4<f32>; // what is computed with
 
 const WORKGROUP = 64u;
+const FAR = 64.0;
 
 override LANES: f32 = 4.0; // elements in a V
 override SHARED: bool = false;
@@ -66,11 +67,15 @@ fn part_of(workgroup: u32, local_index: u32) -> Part {
   return Part(row, first, end, 1u);
 }
 
-// The sum over the elements of v, and over all invocations that share the row.
+// The sum over the elements of v.
+fn own_sum(v: V) -> f32 {
+  return LANES * dot(vec4f(v), vec4f(0.25)); // a scalar v is repeated by vec4f
+}
+
+// The same over all invocations that share the row.
 fn row_sum(v: V, local_index: u32) -> f32 {
-  let own = LANES * dot(vec4f(v), vec4f(0.25)); // a scalar v is repeated by vec4f
-  if (!SHARED) { return own; }
-  return tree_sum(own, local_index);
+  if (!SHARED) { return own_sum(v); }
+  return tree_sum(own_sum(v), local_index);
 }
 
 fn weighted(v: V, column: u32) -> V {
@@ -86,16 +91,31 @@ fn forward(
 ) {
   let part = part_of(linear_workgroup(workgroup_id, num_workgroups), local_index);
   let start = min(part.row, params.rows - 1u) * params.columns;
-  let pivot = vec4f(V(x[start])).x;
+  let front = V(x[start]);
+  let pivot = vec4f(front).x;
   var total = V(0.0);
-  for (var i = part.first; i < part.end; i += part.step) { total += V(x[i]) - pivot; }
-  let offset = row_sum(total, local_index) / params.width;
   var squares = V(0.0);
-  for (var i = part.first; i < part.end; i += part.step) {
+  var i_next = part.first;
+  if (!SHARED) { // the front is the invocation's own first vector
+    total = front - pivot;
+    squares = total * total;
+    i_next += 1u;
+  }
+  for (var i = i_next; i < part.end; i += part.step) {
+    let distance = V(x[i]) - pivot;
+    total += distance;
+    squares = fma(distance, distance, squares);
+  }
+  let offset = row_sum(total, local_index) / params.width;
+  let variance = own_sum(squares) / params.width - offset * offset;
+  let again = SHARED || offset * offset > FAR * variance;
+  squares = V(0.0);
+  for (var i = part.first; again && i < part.end; i += part.step) {
     let distance = (V(x[i]) - pivot) - offset;
     squares = fma(distance, distance, squares);
   }
-  let scale = 1.0 / sqrt(row_sum(squares, local_index) / params.width + params.eps);
+  let exact = row_sum(squares, local_index) / params.width;
+  let scale = 1.0 / sqrt(select(variance, exact, again) + params.eps);
   for (var i = part.first; i < part.end; i += part.step) {
     var value = weighted(((V(x[i]) - pivot) - offset) * scale, i - start);
     if (BIAS) { value += bias[i - start]; }

@@ -36,6 +36,10 @@ struct Params {
   width: u32,
   out_height: u32,
   out_width: u32,
+  kernel_h: u32, // the overrides once more: see times()
+  kernel_w: u32,
+  stride_h: u32,
+  stride_w: u32,
   blocks: u32, // strips side by side
   runs: u32,   // strips one above the other
   rows: u32,   // of a strip
@@ -92,7 +96,7 @@ fn row_winners(image: u32, row: i32, left: i32, channel: u32) -> Winners {
   let line = (image * params.height + select(0u, u32(row), exists)) * params.width;
   var winners = no_winners(0u, left);
   if (BLOCK == 1u) {
-    for (var s = 0u; s < KERNEL_W; s++) {
+    for (var s = 0u; s < times(KERNEL_W, MOST_LOADS, params.kernel_w); s++) {
       let value = pixel_at(line, u32(left + i32(s * DILATION_W)), exists, channel);
       let wins = beats(value, winners.value[0]);
       winners.value[0] = select(winners.value[0], value, wins);
@@ -144,7 +148,7 @@ fn winners_of(strip: Strip, row: u32, carried: ptr<function, Carried>) -> Winner
   if (CARRY > 0u) { winners = (*carried)[0]; }
   if (CARRY > 1u) { winners = joined(winners, (*carried)[1], KERNEL_W); }
   if (STRIDE_H < CARRY) { (*carried)[0] = (*carried)[1]; }
-  for (var r = select(CARRY, 0u, row == strip.first); r < KERNEL_H; r++) {
+  for (var r = select(CARRY, 0u, row == strip.first); r < times(KERNEL_H, 3u, params.kernel_h); r++) {
     let in_row = row_winners(strip.image, top + i32(r * DILATION_H), left, strip.channel);
     winners = joined(winners, in_row, r * KERNEL_W);
     for (var k = 0u; k < MOST_CARRIED; k++) {
@@ -305,11 +309,12 @@ fn gradient(
     above[1] = above[0];
     above[0] = slopes_of(strip, row, &words);
     if (row + WINDOWS_H < strip.first + WINDOWS_H) { continue; }
-    for (var k = 0u; k < PART_ROWS; k++) {
+    let part_rows = times(PART_ROWS, 2u, (params.stride_h + PARTS - 1u) / PARTS);
+    for (var k = 0u; k < part_rows; k++) {
       let down = strip.part * PART_ROWS + k;
       let i = row * STRIDE_H + down - PADDING_H;
       let line = (strip.image * params.height + i) * params.width;
-      for (var right = 0u; right < STRIDE_W; right++) {
+      for (var right = 0u; right < times(STRIDE_W, 3u, params.stride_w); right++) {
         for (var p = 0u; p < WIDEST_BLOCK; p++) {
           let j = (strip.block * BLOCK + p) * STRIDE_W + right - PADDING_W;
           var total = V(0.0);
@@ -339,10 +344,12 @@ fn gradient_any(
   let channel = index - pixel * params.columns;
   let i = line - image * params.height + PADDING_H;
   let j = pixel - line * params.width + PADDING_W;
+  let windows_h = (params.kernel_h - 1u) * DILATION_H / STRIDE_H + 1u;
+  let windows_w = times(WINDOWS_W, MOST_WINDOWS, (params.kernel_w - 1u) * DILATION_W / STRIDE_W + 1u);
   var total = V(0.0);
-  for (var a = 0u; a < WINDOWS_H; a++) {
+  for (var a = 0u; a < windows_h; a++) {
     let row = window_over(i, a, KERNEL_H, STRIDE_H, DILATION_H, params.out_height);
-    for (var b = 0u; b < WINDOWS_W; b++) {
+    for (var b = 0u; b < windows_w; b++) {
       let column = window_over(j, b, KERNEL_W, STRIDE_W, DILATION_W, params.out_width);
       let exists = row.exists && column.exists;
       let out_pixel = select(0u, (image * params.out_height + row.index) * params.out_width + column.index, exists);

@@ -57,14 +57,17 @@ function winogradTime(machine: Machine, tile: TileSize, geometry: Geometry): num
   return positionsOf(tile) * (rows * kernels + machine.perValue * values) + machine.perCall;
 }
 
-/** The names of the variants that are expected to be faster than the direct kernels, the fastest first. */
+/** What Winograd's convolution must save to be worth its memory and its pipelines. */
+const mostOfDirect = 0.9;
+
+/** The names of the variants that are expected to be clearly faster than the direct kernels, the fastest first. */
 export function preferredWinograd({ adapter }: Abilities, geometry: Geometry): readonly string[] {
   const machine = adapter.software ? software : gpu;
-  const direct = directTime(machine, geometry);
+  const most = mostOfDirect * directTime(machine, geometry);
   return ([2, 4] as const)
     .filter((tile) => canWinograd(tile, geometry))
     .map((tile) => ({ name: winogradName(tile), time: winogradTime(machine, tile, geometry) }))
-    .filter(({ time }) => time < direct)
+    .filter(({ time }) => time < most)
     .sort((a, b) => a.time - b.time)
     .map(({ name }) => name);
 }
