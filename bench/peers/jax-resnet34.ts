@@ -1,5 +1,5 @@
 /**
- * @file ResNet34 of jax-js's ops, channels first: for inference with folded norms, and a training step; each one jitted function.
+ * @file ResNet-34 of jax-js's ops, channels first: for inference with folded norms, and a training step; each one jitted function.
  * An array is used up by the function that takes it, `.ref` is the right to use it once more.
  */
 import { jit, lax, nn, numpy as np, tree, valueAndGrad } from "@jax-js/jax";

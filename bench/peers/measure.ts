@@ -127,7 +127,7 @@ function reasonOf(answer: Answer): string {
 }
 
 /** Reasons that are long-winded, in few words. */
-function shortened(reason: string): string {
+export function shortened(reason: string): string {
   const missing = /Kernel '(\w+)' not registered/.exec(reason)?.[1];
   if (missing !== undefined) return `no ${missing} kernel`;
   const [line = ""] = reason.split("\n");

@@ -108,7 +108,7 @@ function window(kernel: number, stride: number): NonNullable<OnnxNode["attribute
   };
 }
 
-/** ResNet34 with its norms folded, from images "x" to logits. Values of the walk are names. */
+/** ResNet-34 with its norms folded, from images "x" to logits. Values of the walk are names. */
 function networkGraph(): OnnxGraph {
   const nodes: OnnxNode[] = [];
   const node = (

@@ -6,6 +6,8 @@ import type { PeerName } from "./peer.ts";
 import type { Answer, Message, Request } from "./protocol.ts";
 
 const program = fileURLToPath(new URL("child.ts", import.meta.url));
+/** What makes Node read TypeScript and WGSL. */
+const loader = new URL("../../tools/register.mjs", import.meta.url).href;
 
 /** An answer, and what else the process said; without that, the process is of no more use. */
 interface Exchange {
@@ -29,8 +31,9 @@ export class PeerProcess implements AsyncDisposable {
    */
   async ask(request: Request, limitMs: number): Promise<Answer> {
     if (this.#child === undefined) {
-      // It inherits the options of Node, and with them the loader of TypeScript and WGSL. Advanced, because NaN must survive.
-      this.#child = fork(program, [this.name], { serialization: "advanced" });
+      // Advanced, because NaN must survive.
+      const execArgv = ["--import", loader];
+      this.#child = fork(program, [this.name], { execArgv, serialization: "advanced" });
       const opened = await this.#exchange(this.#child, { kind: "describe" }, limitMs);
       if (opened.kind !== "description") await this.#end();
       if (opened.kind !== "description" || request.kind === "describe") return opened;

@@ -1,5 +1,5 @@
 /**
- * @file ResNet34 as data, so that every peer builds the same network of its own ops: the units, one walk over them, weights, and
+ * @file ResNet-34 as data, so that every peer builds the same network of its own ops: the units, one walk over them, weights, and
  * operations counted. Source: He, Zhang, Ren and Sun, arXiv 1512.03385; names as in torchvision.
  */
 import { seededRandom } from "../../test/inputs.ts";

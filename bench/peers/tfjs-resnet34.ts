@@ -1,4 +1,4 @@
-/** @file ResNet34 of tfjs's core ops: for inference with folded norms and fused convolutions, and a training step. */
+/** @file ResNet-34 of tfjs's core ops: for inference with folded norms and fused convolutions, and a training step. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { HostArray } from "../../test/oracles/layout.ts";
 import { paddingOf } from "./convolution.ts";

@@ -30,9 +30,12 @@ import {
 } from "./work.ts";
 import { versionOf } from "./versions.ts";
 
-/** Opens the adapter; `device` is for tests that have one open already. */
+/**
+ * Opens the adapter. Rules choose the variants of kernels, not what was tuned on this machine before. `device` is for tests that have
+ * one open.
+ */
 export async function openPeer(device?: Device): Promise<Peer> {
-  const opened = device ?? (await openNodeDevice());
+  const opened = device ?? (await openNodeDevice({ tuning: false }));
   const { vendor, architecture, description } = opened.adapter;
   return {
     description: {

@@ -18,7 +18,7 @@ export interface ConvolutionWork {
 }
 
 /**
- * ResNet34 for ImageNet in evaluation, results: the logits; or a whole training step of it (forward with the statistics of the batch,
+ * ResNet-34 for ImageNet in evaluation, results: the logits; or a whole training step of it (forward with the statistics of the batch,
  * cross-entropy, backward, SGD with momentum, running statistics), results of the first step: the loss, and by how much
  * `trackedWeights` changed.
  */
@@ -94,7 +94,7 @@ export function labelsOf({ batch }: NetworkWork): Int32Array {
   return Int32Array.from({ length: batch }, () => Math.floor(classes * random()));
 }
 
-/** Rows of the benchmark; `all` takes every distinct convolution of ResNet34 instead of one of each sort. */
+/** Rows of the benchmark; `all` takes every distinct convolution of ResNet-34 instead of one of each sort. */
 export function workItems(all: boolean): WorkItem[] {
   const chosen = distinctConvolutions().filter((convolution) => all || isTypical(convolution));
   return [
@@ -111,8 +111,8 @@ export function workItems(all: boolean): WorkItem[] {
   ];
 }
 
-/** Each sort of convolution in ResNet34 once, for images of 224 x 224 and batch 8. */
-function distinctConvolutions(): Convolution[] {
+/** Each sort of convolution in ResNet-34 once, for images of 224 x 224 and batch 8. */
+export function distinctConvolutions(): Convolution[] {
   const byName = new Map(
     networkConvolutions(8, 224).map((convolution) => [nameOf(convolution), convolution]),
   );
@@ -130,7 +130,7 @@ function matmulItem(size: number): WorkItem {
 
 function convolutionItem(convolution: Convolution, gradients: boolean): WorkItem {
   return {
-    group: `Convolutions of ResNet34, batch 8, forward${gradients ? " and both gradients" : ""}`,
+    group: `Convolutions of ResNet-34, batch 8, forward${gradients ? " and both gradients" : ""}`,
     name: `conv ${nameOf(convolution)}${gradients ? " gradients" : " forward"}`,
     work: { kind: "convolution", convolution, gradients },
   };
@@ -138,7 +138,7 @@ function convolutionItem(convolution: Convolution, gradients: boolean): WorkItem
 
 function networkItem(work: NetworkWork): WorkItem {
   const { kind, batch, size } = work;
-  const group = kind === "inference" ? "Inference of ResNet34" : "Training step of ResNet34";
+  const group = kind === "inference" ? "Inference of ResNet-34" : "Training step of ResNet-34";
   return { group, name: `${kind} ${batch}x${size}x${size}`, work };
 }
 

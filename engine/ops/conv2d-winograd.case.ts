@@ -39,6 +39,10 @@ const trials: readonly Trial[] = [
     ...{ x: [3, 50, 53, 4], w: [3, 3, 4, 60], options: { padding: [1, 2] }, isSmall: false },
   },
   {
+    note: "no images",
+    ...{ x: [0, 5, 6, 4], w: [3, 3, 4, 8], options: { padding: 1 }, isSmall: false },
+  },
+  {
     note: "same",
     ...{ x: [2, 6, 5, 4], w: [3, 3, 4, 8], options: { padding: "same" }, isSmall: true },
   },

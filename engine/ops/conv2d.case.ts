@@ -90,6 +90,41 @@ const winogradTrials: Trial[] = [
   { note: "more channels than a tile", x: [1, 6, 5, 40], w: [3, 3, 40, 36], padding: 1 },
 ];
 
+/** A channel a group, on both sides of strips of 4 pixels. */
+const depthwiseTrials: Trial[] = [
+  { x: [2, 6, 8, 8], w: [3, 3, 1, 8], groups: 8, padding: 1 },
+  { note: "stride 2", x: [1, 7, 9, 4], w: [3, 3, 1, 4], groups: 4, padding: 1, stride: 2 },
+  { note: "5 x 5, stride 2", x: [2, 9, 8, 4], w: [5, 5, 1, 4], groups: 4, padding: 2, stride: 2 },
+  { note: "one row", x: [3, 1, 5, 12], w: [1, 4, 1, 12], groups: 12, padding: [0, 0, 1, 2] },
+  {
+    note: "dilation",
+    x: [1, 9, 10, 4],
+    w: [3, 3, 1, 4],
+    groups: 4,
+    dilation: [2, 3],
+    padding: [2, 3],
+  },
+  {
+    note: "dilation and stride",
+    x: [1, 12, 11, 4],
+    w: [3, 3, 1, 4],
+    groups: 4,
+    dilation: [1, 2],
+    stride: [3, 2],
+  },
+  {
+    note: "dilation 3, stride 2",
+    x: [1, 13, 11, 4],
+    w: [3, 3, 1, 4],
+    groups: 4,
+    dilation: 3,
+    stride: 2,
+    padding: 3,
+  },
+  { note: "stride beyond the kernel", x: [1, 11, 10, 4], w: [2, 2, 1, 4], groups: 4, stride: 4 },
+  { note: "8 x 8", x: [1, 9, 11, 4], w: [8, 8, 1, 4], groups: 4, padding: 4 },
+];
+
 /** Few channels of x, as of a first layer. */
 const narrowTrials: Trial[] = [
   { note: "grey images", x: [2, 8, 9, 1], w: [5, 5, 1, 16], stride: 2, padding: 2 },
@@ -139,10 +174,17 @@ function named(note: string | undefined, variant: string | undefined): string {
 }
 
 const forwardTrials = trialsOf({
-  direct: [...packedTrials, ...narrowTrials, ...groupedPackedTrials, ...oddTrials],
+  direct: [
+    ...packedTrials,
+    ...narrowTrials,
+    ...groupedPackedTrials,
+    ...depthwiseTrials,
+    ...oddTrials,
+  ],
   register: [...packedTrials, ...groupedPackedTrials],
   tiled: [...packedTrials, ...tileTrials, ...narrowTrials],
   subgroup: packedTrials,
+  depthwise: depthwiseTrials,
   pointwise: pointwiseTrials,
   "subgroup-narrow": [...narrowTrials, ...packedTrials.slice(0, 8)],
   "winograd-2x2": winogradTrials,
@@ -257,10 +299,17 @@ interface InputGradientArgs extends ConvolutionOptions, Pinned {
 }
 
 const gradientTrials = trialsOf({
-  direct: [...packedTrials, ...narrowTrials, ...groupedPackedTrials, ...oddTrials],
+  direct: [
+    ...packedTrials,
+    ...narrowTrials,
+    ...groupedPackedTrials,
+    ...depthwiseTrials,
+    ...oddTrials,
+  ],
   register: [...packedTrials, ...groupedPackedTrials],
   tiled: [...packedTrials, ...tileTrials],
   subgroup: packedTrials,
+  depthwise: depthwiseTrials,
   pointwise: pointwiseTrials,
   "winograd-2x2": winogradTrials,
   "winograd-4x4": winogradTrials,

@@ -56,6 +56,11 @@ function sample(shape: Shape, args: Args, x: Partial<InputSpec> = {}): OpSample<
 
 const affine = { weight: true, bias: true };
 
+/** Rows of numbers up to 1 with a 500 in front, 45 deviations from the mean. */
+function behindOutliers(rows: number, width: number): number[] {
+  return Array.from({ length: rows * width }, (_, i) => (i % width === 0 ? 500 : Math.sin(i)));
+}
+
 const samples: OpSample<Args>[] = [
   ...[2, 3, 4, 5, 17, 64].map((width) => sample([6, width], affine)),
   // Rows of 128 and more may be shared by a workgroup of 64, in vectors of 4.
@@ -79,6 +84,11 @@ const samples: OpSample<Args>[] = [
     note: "mean 1000, deviation 0.1",
     ...sample([5, 500], affine, { range: [999.827, 1000.173] }),
     tolerance: 2e-5,
+  },
+  {
+    note: "an outlier in front",
+    ...sample([9, 2000], {}, { values: behindOutliers(9, 2000) }),
+    gradient: false,
   },
   {
     note: "NaN and infinity",

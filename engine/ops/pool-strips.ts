@@ -61,7 +61,7 @@ export interface PoolStrips extends Readonly<Record<string, number>> {
 }
 
 /** A longer strip saves no more. */
-const mostRows = 16;
+const mostRows = 32;
 
 /**
  * Strips for images of `height` rows and `blocks` blocks, of `columns` vectors of channels; their rows are a multiple of `pack`.

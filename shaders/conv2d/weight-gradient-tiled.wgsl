@@ -54,12 +54,10 @@ fn main(
   var sums: Sums;
   for (var pixel = first; pixel < end; pixel += STEP) {
     let own = pixel + 4u * quarter;
-    let values = transpose(mat4x4f(
-      load_x(loaded_rows, own, end),
-      load_x(loaded_rows, own + 1u, end),
-      load_x(loaded_rows, own + 2u, end),
-      load_x(loaded_rows, own + 3u, end),
-    ));
+    // A loop: written out four times it takes SwiftShader minutes to compile.
+    var columns: array<vec4f, 4>;
+    for (var i = 0u; i < 4u; i++) { columns[i] = load_x(loaded_rows, own + i, end); }
+    let values = transpose(mat4x4f(columns[0], columns[1], columns[2], columns[3]));
     set_a(loaded, quarter, values[0]);
     set_a(loaded + 1u, quarter, values[1]);
     set_a(loaded + 2u, quarter, values[2]);

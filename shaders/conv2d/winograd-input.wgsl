@@ -3,10 +3,10 @@
 //   out[position, tile, c] = (B^T d B)[position]     d: the tile's patch of x, zero outside the image
 //
 // Matrices: winograd.wgsl. Who computes what: winograd-tiles.wgsl. The columns of a strip pass through six (four) lines of
-// registers, each transformed as it comes, and whenever they hold a whole patch its rows are transformed and stored. So patches that
-// share columns load them once, and the code is short: one column of loads, one row of stores.
-// Cost: memory alone. It stores ((TILE + 2) / TILE)^2 values for each of x and loads as many where strips are tiles, (TILE + 2) / TILE
-// where they are rows.
+// registers, each transformed as it comes, and whenever they hold a whole patch its rows are transformed and stored. So patches
+// that share columns load them once, and the code is short: one column of loads, one row of stores.
+// Cost: memory alone. It stores ((TILE + 2) / TILE)^2 values for each of x and loads as many where strips are tiles,
+// (TILE + 2) / TILE where they are rows.
 //
 // requires: lib/grid.wgsl
 // requires: conv2d/winograd.wgsl

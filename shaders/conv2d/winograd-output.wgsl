@@ -2,7 +2,7 @@
 //
 //   out[tile] = A^T p A + bias     p: the tile's products at all positions of the patch
 //
-// Matrices: winograd.wgsl. Who computes what: winograd-tiles.wgsl; strips are stored pixel by pixel, and pixels beyond the image are not.
+// Matrices: winograd.wgsl. Who computes what: winograd-tiles.wgsl; what lies beyond the image is not stored.
 // Cost: memory alone. It loads ((TILE + 2) / TILE)^2 values for each that it stores.
 //
 // requires: lib/grid.wgsl
@@ -59,9 +59,10 @@ fn main(
       var column = output_line(Line(r0[0], r1[0], r2[0], r3[0], r4[0], r5[0]));
       if (TILE == 2u) { column = output_line(Line(r2[0], r3[0], r4[0], r5[0], E(), E())); }
       var to = ((strip.image * params.height + strip.top) * params.width + left + c) * params.channels + strip.channel;
-      for (var r = 0u; r < TILE; r++) {
-        if (strip.top + r < params.height) { out[to] = T(column[r] + shift); }
+      for (var r = 0u; r < min(TILE, params.height - strip.top); r++) {
+        out[to] = T(column[0] + shift);
         to += params.width * params.channels;
+        column = next_result(column);
       }
       r0 = next_result(r0);
       r1 = next_result(r1);

@@ -16,9 +16,9 @@ struct Params {
   tiles_x: u32, // tiles of a row
   first_row: u32,
   rows: u32,
-  strip: u32,      // tiles of a strip, fewer in the last one
-  strips: u32,     // strips of a row
-  side: u32, // TILE + 2, for loops that must not be unrolled: their code would take seconds to compile
+  strip: u32,  // tiles of a strip, fewer in the last one
+  strips: u32, // strips of a row
+  side: u32,   // TILE + 2, for loops that must not be unrolled: their code would take seconds to compile
 }
 
 struct Strip {

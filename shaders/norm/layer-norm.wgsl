@@ -7,12 +7,13 @@
 //   weights   each slice of a column: sum of dy * xhat, which dweight is made of, and sum of dy, for dbias
 //
 // The moments of a row are (pivot, offset, s, 0): the pivot is its first element, pivot + offset its mean, so that x -
-// pivot loses no digits and a mean far from 0 costs none. The variance takes a second pass over the row, which is in
-// the cache by then.
+// pivot loses no digits and a mean far from 0 costs none. The variance is the mean square of x - pivot less the square of
+// the offset; where the offset is more than 8 deviations, that would cost digits, and where many invocations share the
+// row, it takes a second pass over the row, which is in the cache by then.
 //
 // One invocation makes a row, or with SHARED a workgroup does. One invocation of weights makes a slice of 4 columns (or
-// 1, where the width is no multiple of 4: then the aliases become scalars). Cost: forward reads x three times, twice of
-// it from the cache, and writes y; input reads x and dy twice and writes dx; weights reads both once. Source: Ba, Kiros
+// 1, where the width is no multiple of 4: then the aliases become scalars). Cost: forward reads x twice, or three times,
+// once from memory, and writes y; input reads x and dy twice and writes dx; weights reads both once. Source: Ba, Kiros
 // and Hinton, arXiv 1607.06450.
 //
 // requires: lib/grid.wgsl, lib/column-slices.wgsl, lib/workgroup-tree.wgsl, lib/nan.wgsl
@@ -21,7 +22,7 @@ alias S = vec4<f32>; // elements in memory
 alias V = vec4<f32>; // what is computed with
 
 const WORKGROUP = 64u;
-const FAR = 64.0;
+const FAR = 64.0; // deviations, squared
 
 override LANES: f32 = 4.0; // elements in a V
 override SHARED: bool = false;

@@ -111,7 +111,7 @@ fn forward(
   let strip = strip_at(index, params.out_height);
   var carried: array<Sums, MOST_CARRIED>; // the first CARRY rows of the windows; before the first row of a strip, none
   for (var row = strip.first; row < strip.end; row++) {
-    var sums: Sums;
+    var sums = Sums(V(0.0), V(0.0));
     if (CARRY > 0u) { sums = carried[0]; }
     if (CARRY > 1u) { sums = plus(sums, carried[1]); }
     if (STRIDE_H < CARRY) { carried[0] = carried[1]; }

@@ -1,4 +1,5 @@
 /** @file The variants of the convolution, from the plainest to the most special, and the choice among them. */
+import depthwiseSource from "../../../shaders/conv2d/depthwise.wgsl";
 import directSource from "../../../shaders/conv2d/direct.wgsl";
 import registerSource from "../../../shaders/conv2d/register.wgsl";
 import narrowSource from "../../../shaders/conv2d/subgroup-narrow.wgsl";
@@ -13,11 +14,14 @@ import {
   describeGeometry,
   elementwise,
   fewestColumns,
+  isDepthwise,
   outPixels,
+  outRows,
   ownRows,
   packedIn,
   packedOut,
   paramsOf,
+  strips,
   takesSubgroups,
   tileRows,
   tiles,
@@ -98,8 +102,17 @@ const subgroupNarrow = variant(
   subgroupColumns,
 );
 
+/** One channel a group makes no matrix. */
+const depthwise = variant(
+  "depthwise",
+  defineConvolution("conv2d/depthwise", depthwiseSource, strips(outRows, "out_width")),
+  (_device, geometry) => isDepthwise(geometry),
+  ({ kernel, stride, dilation }) => ({ TAPS: kernel[1], STRIDE: stride[1], STEP: dilation[1] }),
+);
+
 /** Workgroup memory pays on GPUs, and nothing but fewer loads on software adapters. Figures: docs/rejected-experiments.md. */
 function prefer(device: Abilities, geometry: Geometry): readonly string[] {
+  if (isDepthwise(geometry)) return ["depthwise"];
   const winograd = preferredWinograd(device, geometry);
   if (!device.adapter.software) return ["pointwise", ...winograd, "tiled", "register", "direct"];
   const fast = ["pointwise", ...winograd, "subgroup", "subgroup-narrow"];
@@ -116,6 +129,7 @@ export const forwardFamily = defineFamily<ForwardTensors, ForwardProblem>({
     tiled,
     subgroup,
     subgroupNarrow,
+    depthwise,
     pointwiseForward,
     winogradForward(2),
     winogradForward(4),

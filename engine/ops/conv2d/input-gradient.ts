@@ -1,4 +1,5 @@
 /** @file The variants of the convolution's gradient with respect to x, and the choice among them. */
+import depthwiseSource from "../../../shaders/conv2d/input-gradient-depthwise.wgsl";
 import directSource from "../../../shaders/conv2d/input-gradient-direct.wgsl";
 import registerSource from "../../../shaders/conv2d/input-gradient-register.wgsl";
 import subgroupSource from "../../../shaders/conv2d/input-gradient-subgroup.wgsl";
@@ -14,12 +15,15 @@ import {
   describeGeometry,
   elementwise,
   fewestColumns,
+  isDepthwise,
   onePart,
   ownRows,
   packedIn,
   packedOut,
   paramsOf,
   phasePixels,
+  phaseRows,
+  strips,
   takesSubgroups,
   tileRows,
   tiles,
@@ -36,16 +40,19 @@ function variant(
   name: string,
   kernel: Kernel,
   canRun: InputGradientVariant["canRun"],
-  overridesOf: (geometry: Geometry) => Readonly<Record<string, number>> = () => ({}),
+  overridesOf: (geometry: Geometry, across: Phase) => Readonly<Record<string, number>> = () => ({}),
 ): InputGradientVariant {
   const run = ({ dy, w, dx }: InputGradientTensors, geometry: Geometry): void => {
-    const options = { types: { T: dy.dtype }, overrides: overridesOf(geometry) };
+    const types = { T: dy.dtype };
     const phases = phasePairs(geometry);
     const reached = phases.filter(
       ([y, x]) => y.tap < geometry.kernel[0] && x.tap < geometry.kernel[1],
     );
     if (reached.length < phases.length) fillWith(dx, 0);
-    for (const phase of reached) kernel({ dy, w, dx }, paramsOf(geometry, onePart, phase), options);
+    for (const phase of reached) {
+      const overrides = overridesOf(geometry, phase[1]);
+      kernel({ dy, w, dx }, paramsOf(geometry, onePart, phase), { types, overrides });
+    }
   };
   return { name, canRun, run };
 }
@@ -101,8 +108,23 @@ const tiled = variant(
   },
 );
 
+const depthwise = variant(
+  "depthwise",
+  defineConvolution(
+    "conv2d-input-gradient/depthwise",
+    depthwiseSource,
+    strips(phaseRows, "phase_width"),
+  ),
+  (_device, geometry) => isDepthwise(geometry),
+  ({ kernel }, { tap, tapStep, shiftStep }) => ({
+    TAPS: ceilDiv(kernel[1] - tap, tapStep),
+    STEP: shiftStep,
+  }),
+);
+
 /** As of the convolution; the columns of the tiles are the channels of x. */
 function prefer(device: Abilities, geometry: Geometry): readonly string[] {
+  if (isDepthwise(geometry)) return ["depthwise"];
   const winograd = preferredWinograd(device, geometry);
   if (!device.adapter.software) return ["pointwise", ...winograd, "tiled", "register", "direct"];
   if (geometry.inChannels < fewestColumns) return ["register", "subgroup", "direct"];
@@ -116,6 +138,7 @@ export const inputGradientFamily = defineFamily<InputGradientTensors, Geometry>(
     register,
     tiled,
     subgroup,
+    depthwise,
     pointwiseInputGradient,
     winogradInputGradient(2),
     winogradInputGradient(4),

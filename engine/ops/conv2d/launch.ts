@@ -61,6 +61,8 @@ export function defineConvolution(
 }
 
 export const outPixels = (p: Numbers): number => product(p, "batch", "out_height", "out_width");
+export const outRows = (p: Numbers): number => product(p, "batch", "out_height");
+export const phaseRows = (p: Numbers): number => product(p, "batch", "phase_height");
 export const phasePixels = (p: Numbers): number =>
   product(p, "batch", "phase_height", "phase_width");
 export const weightRows = (p: Numbers): number =>
@@ -100,6 +102,31 @@ const fewTiles = 256;
 /** The override OWN_ROWS for a matrix of `rows` x `columns`. */
 export function ownRows(rows: number, columns: number): 4 | 8 {
   return ceilDiv(rows, workgroupTile) * ceilDiv(columns, workgroupTile) < fewTiles ? 4 : 8;
+}
+
+/** Pixels of a row that an invocation of the depthwise variants makes, and the most taps of a row that it keeps in registers. */
+const stripPixels = 4;
+const mostTaps = 8;
+
+/** A grid with an invocation for each strip of a row and 4 channels. */
+export const strips =
+  (rows: (p: Numbers) => number, width: string): Workgroups =>
+  (params) =>
+    ceilDiv(
+      rows(params) *
+        ceilDiv(product(params, width), stripPixels) *
+        (product(params, "in_channels") / 4),
+      directElements,
+    );
+
+/** Each channel is a group of its own, and they come in vec4s. */
+export function isDepthwise({ groups, inChannels, outChannels, kernel }: Geometry): boolean {
+  return (
+    groups === inChannels &&
+    outChannels === inChannels &&
+    inChannels % 4 === 0 &&
+    kernel[1] <= mostTaps
+  );
 }
 
 const noPhase: Phase = { first: 0, count: 0, tap: 0, tapStep: 1, shift: 0, shiftStep: 0 };

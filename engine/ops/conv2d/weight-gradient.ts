@@ -2,6 +2,7 @@
  * @file The variants of the convolution's gradient with respect to w, and the choice among them. The sum over all pixels is long
  * and its result small, so each works in parts over the images, which are then added up, always in the same order (split-K).
  */
+import depthwiseSource from "../../../shaders/conv2d/weight-gradient-depthwise.wgsl";
 import directSource from "../../../shaders/conv2d/weight-gradient-direct.wgsl";
 import registerSource from "../../../shaders/conv2d/weight-gradient-register.wgsl";
 import subgroupSource from "../../../shaders/conv2d/weight-gradient-subgroup.wgsl";
@@ -19,6 +20,7 @@ import {
   directElements,
   elementwise,
   fewestColumns,
+  isDepthwise,
   packedIn,
   packedOut,
   paramsOf,
@@ -136,8 +138,25 @@ const tiled = variant({
   overrides: (geometry) => ({ PACKED: Number(packedIn(geometry)) }),
 });
 
+/** One invocation makes a row of the kernel for 4 channels. */
+const depthwise = variant({
+  name: "depthwise",
+  kernel: defineConvolution(
+    "conv2d-weight-gradient/depthwise",
+    depthwiseSource,
+    ({ kernel_height = 0, out_channels = 0 }) =>
+      ceilDiv((kernel_height * out_channels) / 4, directElements),
+  ),
+  perWorkgroup: 4 * directElements,
+  canRun: (_device, geometry) => isDepthwise(geometry),
+  overrides: ({ kernel, stride, dilation }) => ({
+    ...{ TAPS: kernel[1], STRIDE: stride[1], STEP: dilation[1] },
+  }),
+});
+
 /** As of the convolution. */
 function prefer(device: Abilities, geometry: Geometry): readonly string[] {
+  if (isDepthwise(geometry)) return ["depthwise"];
   const winograd = preferredWinograd(device, geometry);
   if (!device.adapter.software) return ["pointwise", ...winograd, "tiled", "register", "direct"];
   if (packedIn(geometry) && geometry.outChannels < fewestColumns) {
@@ -153,6 +172,7 @@ export const weightGradientFamily = defineFamily<WeightGradientTensors, Geometry
     register,
     tiled,
     subgroup,
+    depthwise,
     pointwiseWeightGradient,
     winogradWeightGradient(2),
     winogradWeightGradient(4),

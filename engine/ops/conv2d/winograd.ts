@@ -1,13 +1,13 @@
 /**
- * @file Winograd's convolution F(tile x tile, 3 x 3) as variants of the convolution and of both gradients, for 3 x 3 kernels with stride 1.
- * Transforms around a stack of matrix products, one for each position of a patch; nothing is fused, so the products
- * run at the speed of `matmul`. Method: `shaders/conv2d/winograd.wgsl`.
+ * @file Winograd's convolution F(tile x tile, 3 x 3) as variants of the convolution and of both gradients, for 3 x 3 kernels with
+ * stride 1. Transforms around a stack of matrix products, one for each position of a patch; nothing is fused, so the products
+ * run at the speed of `matmul`. Method, errors and sources: `shaders/conv2d/winograd.wgsl`.
  */
 import { ceilDiv } from "../../shape.ts";
 import { Tensor } from "../../tensor.ts";
 import type { Geometry } from "../conv2d-geometry.ts";
 import { matmulFamily, type MatmulProblem } from "../matmul-kernels.ts";
-import type { Abilities } from "../variants.ts";
+import type { Abilities, Operands, Variant } from "../variants.ts";
 import type {
   ForwardTensors,
   ForwardVariant,
@@ -40,7 +40,10 @@ function workspaceBytes({ adapter }: Abilities, kernelBytes: number): number {
   return Math.max((adapter.software ? 4 : 64) * 2 ** 20, kernelBytes);
 }
 
-/** All rows of tiles in passes that fit into the workspace; `multiple` divides the number of tiles of each. */
+/**
+ * All rows of tiles in passes of one size that fit into the workspace, with rows below the last image to fill them up; `multiple` divides
+ * the number of tiles of each.
+ */
 function passesOf(
   device: Abilities,
   tiling: Tiling,
@@ -76,11 +79,10 @@ function convolve(convolution: Convolution, tile: TileSize): void {
   const batch = positionsOf(tile);
   const tiling = tilingOf(tile, images, height, width);
   const passes = passesOf(device, tiling, [k, n], 1);
-  const most = (passes[0]?.count ?? 0) * tiling.tilesX;
-  const patches = Tensor.allocate("conv2d", device, [batch, most, k], "f32");
-  const products = Tensor.allocate("conv2d", device, [batch, most, n], "f32");
+  const m = (passes[0]?.count ?? 0) * tiling.tilesX;
+  const patches = Tensor.allocate("conv2d", device, [batch, m, k], "f32");
+  const products = Tensor.allocate("conv2d", device, [batch, m, n], "f32");
   for (const rows of passes) {
-    const m = rows.count * tiling.tilesX;
     transformInput(x, patches, tiling, corner, rows);
     multiply(patches, weights, products, { m, n, k, transposeA: false, transposeB: transposed });
     transformOutput(products, bias, out, tiling, rows);
@@ -96,17 +98,21 @@ function multiply(a: Tensor, b: Tensor, out: Tensor, product: Product): void {
   matmulFamily.run(out.device, { a, b, out }, { batch, aBatch: m * k, bBatch: k * n, ...product });
 }
 
+function variant<T extends Operands>(
+  tile: TileSize,
+  run: (tensors: T, geometry: Geometry) => void,
+): Variant<T, Geometry> {
+  const canRun = (_device: Abilities, geometry: Geometry): boolean => canWinograd(tile, geometry);
+  return { name: winogradName(tile), canRun, run };
+}
+
 /** F(tile x tile, 3 x 3) of the convolution. */
 export function winogradForward(tile: TileSize): ForwardVariant {
   const run = ({ x, w, bias, out }: ForwardTensors, { pad }: Geometry): void => {
     const weights = transformWeights(w, tile, false);
     convolve({ x, weights, transposed: false, bias, out, corner: pad }, tile);
   };
-  return {
-    name: winogradName(tile),
-    canRun: (_device, geometry) => canWinograd(tile, geometry),
-    run,
-  };
+  return variant(tile, run);
 }
 
 /**
@@ -119,16 +125,12 @@ export function winogradInputGradient(tile: TileSize): InputGradientVariant {
     const corner = [2 - pad[0], 2 - pad[1]] as const;
     convolve({ x: dy, weights, transposed: true, bias: undefined, out: dx, corner }, tile);
   };
-  return {
-    name: winogradName(tile),
-    canRun: (_device, geometry) => canWinograd(tile, geometry),
-    run,
-  };
+  return variant(tile, run);
 }
 
 /**
- * F(tile x tile, 3 x 3) of the weights' gradient: every step of the convolution transposed, in the other order. The sum over tiles is
- * that of the matrix products.
+ * F(tile x tile, 3 x 3) of the weights' gradient: every step of the convolution transposed, in the other order. The sum over tiles
+ * is that of the matrix products; sums of several passes are added in their order.
  */
 export function winogradWeightGradient(tile: TileSize): WeightGradientVariant {
   const run = ({ x, dy, dw }: WeightGradientTensors, { pad }: Geometry): void => {
@@ -155,9 +157,5 @@ export function winogradWeightGradient(tile: TileSize): WeightGradientVariant {
       sums = total;
     }
   };
-  return {
-    name: winogradName(tile),
-    canRun: (_device, geometry) => canWinograd(tile, geometry),
-    run,
-  };
+  return variant(tile, run);
 }
