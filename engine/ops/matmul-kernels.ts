@@ -6,6 +6,7 @@ import tiledSource from "../../shaders/matmul/tiled.wgsl";
 import { defineKernel, linearGrid, type Overrides, type ShaderSource } from "../kernel.ts";
 import { ceilDiv } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
+import { canMultiplyPacked, packAndMultiply } from "./matmul/packed.ts";
 import { defineFamily, type Abilities, type Variant } from "./variants.ts";
 
 /** `out[i] = a[i] b[i]` for `batch` matrices of m x k and k x n. */
@@ -108,15 +109,39 @@ const subgroup = define({
   overrides: ({ n }) => ({ COLUMN_GROUPS: n <= 16 ? 4 : 8 }),
 });
 
+/** Any sizes: what is missing to whole vec4s is filled up as it is packed. */
+const packed: MatmulVariant = {
+  name: "packed",
+  canRun: canMultiplyPacked,
+  run: ({ a, b, out }, problem) => {
+    packAndMultiply(a, b, out, problem);
+  },
+};
+
 /**
- * On software adapters loads are what costs: `subgroup` needs the fewest of them, then `register`, and workgroup memory gains
+ * Packing copies a and b; the product gains by every multiplication: where m n / (m + n) is above this. Where sizes do not come in
+ * vec4s the other choice is `naive`, and packing gains as soon as that takes longer than a few dispatches.
+ */
+const worthPacking = { size: 300, multiplications: 2 ** 20 };
+
+function paysToPack(problem: MatmulProblem): boolean {
+  const { batch, m, n, k } = problem;
+  return comesInVectors(problem)
+    ? (m * n) / (m + n) >= worthPacking.size
+    : batch * m * n * k >= worthPacking.multiplications;
+}
+
+/**
+ * On software adapters loads are what costs: `subgroup` and `packed` need the fewest of them, then `register`, and workgroup memory gains
  * nothing. On GPUs `tiled` does, once there is more than one tile; below that many invocations count for more. Figures:
  * docs/rejected-experiments.md.
  */
-function prefer({ adapter }: Abilities, { m, n }: MatmulProblem): readonly string[] {
+function prefer({ adapter }: Abilities, problem: MatmulProblem): readonly string[] {
+  const { m, n } = problem;
   if (!adapter.software) {
     return m * n >= 64 * 64 ? ["tiled", "register", "naive"] : ["naive", "register", "tiled"];
   }
+  if (paysToPack(problem)) return ["packed", "register", "naive"];
   // Of a tile of 32 rows, 4 are enough to pay.
   return m >= 4 ? ["subgroup", "register", "naive"] : ["register", "subgroup", "naive"];
 }
@@ -138,7 +163,7 @@ function describe({
 
 export const matmulFamily = defineFamily<MatmulTensors, MatmulProblem>({
   name: "matmul",
-  variants: [naive, tiled, register, subgroup],
+  variants: [naive, tiled, register, subgroup, packed],
   prefer,
   describe,
 });

@@ -106,6 +106,18 @@ const samples: OpSample<Args>[] = [
       gradient: false,
     },
   ]),
+  ...[
+    ...layouts("packed", 1, 1, 1),
+    ...layouts("packed", 5, 7, 3),
+    ...layouts("packed", 32, 32, 32),
+    ...layouts("packed", 31, 33, 5),
+    ...layouts("packed", 33, 36, 8),
+    ...layouts("packed", 36, 31, 130),
+    ...layouts("packed", 68, 100, 127),
+    { note: "packed, a stack", ...sample([3, 33, 7], [3, 7, 37], { variant: "packed" }) },
+    { note: "packed, a shared b", ...sample([3, 5, 33], [33, 20], { variant: "packed" }) },
+    { note: "packed, a shared a", ...sample([33, 6], [3, 6, 20], { variant: "packed" }) },
+  ],
   { note: "a long sum", ...sample([3, 4000], [4000, 4]), gradient: false, tolerance: 1e-4 },
   sample([2, 3, 4], [2, 4, 5]),
   sample([2, 3, 4], [2, 5, 4], { transposeB: true }),
@@ -135,16 +147,18 @@ const samples: OpSample<Args>[] = [
     args: {},
     gradient: false,
   },
-  ...(["naive", "tiled", "register", "subgroup"] as const).map((variant): OpSample<Args> => ({
-    note: variant,
-    inputs: [
-      { shape: [9, 8], dtype: "f16" },
-      { shape: [8, 20], dtype: "f16" },
-    ],
-    args: { variant },
-    tolerance: 2e-3,
-    feature: "shader-f16",
-  })),
+  ...(["naive", "tiled", "register", "subgroup", "packed"] as const).map(
+    (variant): OpSample<Args> => ({
+      note: variant,
+      inputs: [
+        { shape: [9, 8], dtype: "f16" },
+        { shape: [8, 20], dtype: "f16" },
+      ],
+      args: { variant },
+      tolerance: 2e-3,
+      feature: "shader-f16",
+    }),
+  ),
 ];
 
 const errors: OpError[] = [

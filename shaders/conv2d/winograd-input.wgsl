@@ -17,7 +17,7 @@ alias T = vec4<f32>; // storage of x, as wide as E
 override WORKGROUP: u32 = 64u;
 
 @group(0) @binding(0) var<storage, read> x: array<T>;         // [images, height, width, channels]
-@group(0) @binding(1) var<storage, read_write> out: array<E>; // [(TILE + 2)^2, rows tiles_x, channels]
+@group(0) @binding(1) var<storage, read_write> out: array<E>; // [(TILE + 2)^2, rows tiles_x, channels], packed
 @group(0) @binding(2) var<uniform> params: Params;
 
 // B^T times a column of a patch.
@@ -43,8 +43,7 @@ fn main(
   @builtin(local_invocation_index) local_index: u32,
 ) {
   let strip = strip_at(linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index);
-  let step = position_step();
-  var place = place_of(strip);
+  var tile = strip.first;
   var column = i32(strip.first * TILE) - params.pad_left;
   var c0: Line;
   var c1: Line;
@@ -65,27 +64,27 @@ fn main(
     missing--;
     if (missing == 0u) {
       missing = TILE;
-      store_tile(place, step, c0, c1, c2, c3, c4, c5);
-      place += params.channels;
+      store_tile(place_of(strip, tile), c0, c1, c2, c3, c4, c5);
+      tile++;
     }
   }
 }
 
 // Transforms the rows of a patch whose columns are transformed.
-fn store_tile(place: u32, step: u32, c0: Line, c1: Line, c2: Line, c3: Line, c4: Line, c5: Line) {
+fn store_tile(first: u32, c0: Line, c1: Line, c2: Line, c3: Line, c4: Line, c5: Line) {
   var r0 = c0;
   var r1 = c1;
   var r2 = c2;
   var r3 = c3;
   var r4 = c4;
   var r5 = c5;
-  var at = place;
+  var at = first;
   for (var r = 0u; r < params.side; r++) {
     var v = input_line(Line(r0[0], r1[0], r2[0], r3[0], r4[0], r5[0]));
     if (TILE == 2u) { v = input_line(Line(r2[0], r3[0], r4[0], r5[0], E(), E())); }
     for (var c = 0u; c < TILE + 2u; c++) {
       out[at] = v[c];
-      at += step;
+      at += params.position;
     }
     r0 = next(r0);
     r1 = next(r1);

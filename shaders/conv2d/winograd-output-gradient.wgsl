@@ -14,7 +14,7 @@ alias T = vec4<f32>; // storage of dy, as wide as E
 override WORKGROUP: u32 = 64u;
 
 @group(0) @binding(0) var<storage, read> dy: array<T>;        // [images, height, width, channels]
-@group(0) @binding(1) var<storage, read_write> out: array<E>; // [(TILE + 2)^2, rows tiles_x, channels]
+@group(0) @binding(1) var<storage, read_write> out: array<E>; // [(TILE + 2)^2, rows tiles_x, channels], packed
 @group(0) @binding(2) var<uniform> params: Params;
 
 // A times a column of a tile.
@@ -38,8 +38,6 @@ fn main(
   @builtin(local_invocation_index) local_index: u32,
 ) {
   let strip = strip_at(linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index);
-  let step = position_step();
-  var place = place_of(strip);
   for (var tile = strip.first; tile < strip.first + strip.count; tile++) {
     var c0: Line;
     var c1: Line;
@@ -51,19 +49,18 @@ fn main(
       c2 = c3;
       c3 = column_at(strip, tile * TILE + k);
     }
-    var at = place;
+    var at = place_of(strip, tile);
     for (var r = 0u; r < params.side; r++) {
       var v = output_gradient_line(Results(c0[0], c1[0], c2[0], c3[0]));
       if (TILE == 2u) { v = output_gradient_line(Results(c2[0], c3[0], E(), E())); }
       for (var c = 0u; c < TILE + 2u; c++) {
         out[at] = v[c];
-        at += step;
+        at += params.position;
       }
       c0 = next(c0);
       c1 = next(c1);
       c2 = next(c2);
       c3 = next(c3);
     }
-    place += params.channels;
   }
 }

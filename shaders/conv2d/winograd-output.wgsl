@@ -27,8 +27,6 @@ fn main(
 ) {
   let strip = strip_at(linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index);
   if (strip.image >= params.images) { return; }
-  let step = position_step();
-  var place = place_of(strip);
   var shift: E;
   if (BIAS) { shift = E(bias[strip.channel]); }
   for (var tile = strip.first; tile < strip.first + strip.count; tile++) {
@@ -39,12 +37,12 @@ fn main(
     var r3: Results;
     var r4: Results;
     var r5: Results;
-    var at = place;
+    var at = place_of(strip, tile);
     for (var r = 0u; r < params.side; r++) {
       var row: Line;
       for (var c = 0u; c < TILE + 2u; c++) {
         row[c] = products[at];
-        at += step;
+        at += params.position;
       }
       r0 = r1;
       r1 = r2;
@@ -53,7 +51,6 @@ fn main(
       r4 = r5;
       r5 = output_line(row);
     }
-    place += params.channels;
     let left = tile * TILE;
     for (var c = 0u; c < min(TILE, params.width - left); c++) {
       var column = output_line(Line(r0[0], r1[0], r2[0], r3[0], r4[0], r5[0]));

@@ -19,6 +19,8 @@ struct Params {
   strip: u32,  // tiles of a strip, fewer in the last one
   strips: u32, // strips of a row
   side: u32,   // TILE + 2, for loops that must not be unrolled: their code would take seconds to compile
+  position: u32, // from the matrix of one position to the next
+  packing: vec4<u32>, // of these matrices: rows are tiles, columns channels; see `place` of winograd.wgsl
 }
 
 struct Strip {
@@ -41,13 +43,8 @@ fn strip_at(index: u32) -> Strip {
   return Strip(index - strips * params.channels, row, first, count, image, tile_y * TILE);
 }
 
-// Elements E of all tiles for one position of the patch. Transformed tiles are stored [position, tile, channel], position
-// (TILE + 2) row + column, so that each position is a matrix.
-fn position_step() -> u32 {
-  return params.rows * params.tiles_x * params.channels;
-}
-
-// The first tile of a strip at position 0.
-fn place_of(strip: Strip) -> u32 {
-  return (strip.row * params.tiles_x + strip.first) * params.channels + strip.channel;
+// A tile of a strip's row at position 0. Transformed tiles are stored [position, tile, channel], position (TILE + 2) row + column, so
+// that each position is a matrix.
+fn place_of(strip: Strip, tile: u32) -> u32 {
+  return place(params.packing, strip.row * params.tiles_x + tile, strip.channel);
 }

@@ -16,11 +16,14 @@ override WORKGROUP: u32 = 64u;
 
 struct Params {
   kernels: u32, // cin cout in units of E
+  columns: u32, // cout in units of E
   side: u32,    // TILE + 2, for a loop that must not be unrolled
+  position: u32, // from the matrix of one position to the next
+  packing: vec4<u32>, // of these matrices: rows are ci, columns co
 }
 
 @group(0) @binding(0) var<storage, read> w: array<T>;         // [3, 3, cin, cout]
-@group(0) @binding(1) var<storage, read_write> out: array<E>; // [(TILE + 2)^2, cin, cout]
+@group(0) @binding(1) var<storage, read_write> out: array<E>; // [(TILE + 2)^2, cin, cout], packed
 @group(0) @binding(2) var<uniform> params: Params;
 
 // G times a column of a kernel.
@@ -44,12 +47,13 @@ fn main(
   var c0 = column_of(index, 0u);
   var c1 = column_of(index, 1u);
   var c2 = column_of(index, 2u);
-  var at = index;
+  let row = index / params.columns;
+  var at = place(params.packing, row, index - row * params.columns);
   for (var r = 0u; r < params.side; r++) {
     let u = weight_line(Taps(c0[0], c1[0], c2[0]));
     for (var c = 0u; c < TILE + 2u; c++) {
       out[at] = u[c];
-      at += params.kernels;
+      at += params.position;
     }
     c0 = next(c0);
     c1 = next(c1);

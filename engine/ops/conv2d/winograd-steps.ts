@@ -9,9 +9,16 @@ import outputSource from "../../../shaders/conv2d/winograd-output.wgsl";
 import weightGradientSource from "../../../shaders/conv2d/winograd-weight-gradient.wgsl";
 import weightsSource from "../../../shaders/conv2d/winograd-weights.wgsl";
 import type { DType } from "../../dtype.ts";
-import { defineKernel, linearGrid, type Kernel, type ShaderSource } from "../../kernel.ts";
+import {
+  defineKernel,
+  linearGrid,
+  type Kernel,
+  type ParamValues,
+  type ShaderSource,
+} from "../../kernel.ts";
 import { ceilDiv } from "../../shape.ts";
 import { Tensor } from "../../tensor.ts";
+import { packingOf, unpackedOf, type Packing } from "../matmul/packed.ts";
 
 /** Results along the side of a tile. */
 export type TileSize = 2 | 4;
@@ -83,13 +90,19 @@ const outputGradientKernel = define("output-gradient", outputGradientSource, str
 const weightsKernel = define("weights", weightsSource, ["kernels"]);
 const weightGradientKernel = define("weight-gradient", weightGradientSource, ["kernels"]);
 
+/** Members `packing` and `position` of `struct Params`. */
+function packingParams({ rowBlock, rowStep, columnBlock, columnStep, size }: Packing) {
+  return { packing: [rowBlock, rowStep, columnBlock, columnStep], position: size };
+}
+
 /** `struct Params` of winograd-tiles.wgsl for images [images, height, width, channels]. */
 function tileParams(
   { tile, images, tilesY, tilesX }: Tiling,
   image: Tensor,
   corner: Corner,
   rows: Rows,
-): Readonly<Record<string, number>> {
+  packing: Packing,
+): ParamValues {
   const [, height = 0, width = 0, channels = 0] = image.shape;
   const { lanes } = shapeOfWork(image);
   const strip = lanes === 4 ? tilesX : 1;
@@ -97,7 +110,7 @@ function tileParams(
     ...{ images, height, width, channels: channels / lanes },
     ...{ pad_top: corner[0], pad_left: corner[1], tiles_y: tilesY, tiles_x: tilesX },
     ...{ first_row: rows.first, rows: rows.count, strip, strips: ceilDiv(tilesX, strip) },
-    side: tile + 2,
+    ...{ side: tile + 2, ...packingParams(packing) },
   };
 }
 
@@ -114,20 +127,47 @@ function optionsOf(
   };
 }
 
-/** The patches of x, transformed, into `out` [positions, tiles of the rows, channels]. */
+/** One matrix for each position of a patch, and how they are stored. */
+export interface Matrices {
+  /** [positions, ...]; f32. */
+  readonly values: Tensor;
+  readonly packing: Packing;
+}
+
+/** How matrices are stored: row after row, or packed for sums along their rows or down their columns (across). */
+export type Order = "rows" | "along" | "across";
+
+/** Memory for matrices [rows, columns]. */
+export function allocateMatrices(
+  op: string,
+  like: Tensor,
+  tile: TileSize,
+  [rows, columns]: readonly [number, number],
+  order: Order,
+): Matrices {
+  const { lanes } = shapeOfWork(like);
+  const packing =
+    order === "rows"
+      ? unpackedOf(rows, columns / lanes)
+      : packingOf(rows, columns, order === "across");
+  const shape = [positionsOf(tile), packing.size * (order === "rows" ? lanes : 4)];
+  return { values: Tensor.allocate(op, like.device, shape, "f32"), packing };
+}
+
+/** The patches of x, transformed: matrices [tiles of the rows, channels]. */
 export function transformInput(
   x: Tensor,
-  out: Tensor,
+  { values: out, packing }: Matrices,
   tiling: Tiling,
   corner: Corner,
   rows: Rows,
 ): void {
-  inputKernel({ x, out }, tileParams(tiling, x, corner, rows), optionsOf(tiling.tile, x));
+  inputKernel({ x, out }, tileParams(tiling, x, corner, rows, packing), optionsOf(tiling.tile, x));
 }
 
-/** The products [positions, tiles of the rows, channels] back to pixels of `out`, plus the bias. */
+/** The products, matrices [tiles of the rows, channels], back to pixels of `out`, plus the bias. */
 export function transformOutput(
-  products: Tensor,
+  { values: products, packing }: Matrices,
   bias: Tensor | undefined,
   out: Tensor,
   tiling: Tiling,
@@ -135,39 +175,42 @@ export function transformOutput(
 ): void {
   const tensors = { products, bias: bias ?? products, out };
   const options = optionsOf(tiling.tile, out, { BIAS: bias !== undefined });
-  outputKernel(tensors, tileParams(tiling, out, itself, rows), options);
+  outputKernel(tensors, tileParams(tiling, out, itself, rows, packing), options);
 }
 
-/** The tiles of dy, transformed for the weights' gradient, into `out` [positions, tiles of the rows, channels]. */
-export function transformOutputGradient(dy: Tensor, out: Tensor, tiling: Tiling, rows: Rows): void {
-  outputGradientKernel(
-    { dy, out },
-    tileParams(tiling, dy, itself, rows),
-    optionsOf(tiling.tile, dy),
+/** The tiles of dy, transformed for the weights' gradient: matrices [tiles of the rows, channels]. */
+export function transformOutputGradient(
+  dy: Tensor,
+  { values: out, packing }: Matrices,
+  tiling: Tiling,
+  rows: Rows,
+): void {
+  const params = tileParams(tiling, dy, itself, rows, packing);
+  outputGradientKernel({ dy, out }, params, optionsOf(tiling.tile, dy));
+}
+
+/** The kernels w, transformed: matrices [cin, cout]. `flip` turns each round, for the input gradient. */
+export function transformWeights(w: Tensor, tile: TileSize, flip: boolean, order: Order): Matrices {
+  const [, , inChannels = 0, outChannels = 0] = w.shape;
+  const out = allocateMatrices("conv2d", w, tile, [inChannels, outChannels], order);
+  const columns = outChannels / shapeOfWork(w).lanes;
+  const params = { kernels: inChannels * columns, columns, side: tile + 2 };
+  weightsKernel(
+    { w, out: out.values },
+    { ...params, ...packingParams(out.packing) },
+    optionsOf(tile, w, { FLIP: flip }),
   );
-}
-
-/** `struct Params` of the transforms of kernels [3, 3, cin, cout]. */
-function kernelParams(tile: TileSize, w: Tensor): Readonly<Record<string, number>> {
-  return { kernels: w.size / 9 / shapeOfWork(w).lanes, side: tile + 2 };
-}
-
-/** The kernels w, transformed: [positions, cin, cout]. `flip` turns each round, for the input gradient. */
-export function transformWeights(w: Tensor, tile: TileSize, flip: boolean): Tensor {
-  const shape = [positionsOf(tile), ...w.shape.slice(2)];
-  const out = Tensor.allocate("conv2d", w.device, shape, "f32");
-  weightsKernel({ w, out }, kernelParams(tile, w), optionsOf(tile, w, { FLIP: flip }));
   return out;
 }
 
 /** The gradient of the kernels from that of the transformed ones [positions, cin, cout], plus `sums` like dw in f32. */
 export function transformWeightGradient(
-  products: Tensor,
+  { values: products }: Matrices,
   sums: Tensor | undefined,
   dw: Tensor,
   tile: TileSize,
 ): void {
   const tensors = { products, sums: sums ?? products, dw };
-  const options = optionsOf(tile, dw, { SUMS: sums !== undefined });
-  weightGradientKernel(tensors, kernelParams(tile, dw), options);
+  const params = { kernels: dw.size / 9 / shapeOfWork(dw).lanes, side: tile + 2 };
+  weightGradientKernel(tensors, params, optionsOf(tile, dw, { SUMS: sums !== undefined }));
 }

@@ -7,6 +7,8 @@ import { ceilDiv } from "../../shape.ts";
 import { Tensor } from "../../tensor.ts";
 import type { Geometry } from "../conv2d-geometry.ts";
 import { matmulFamily, type MatmulProblem } from "../matmul-kernels.ts";
+import { canMultiplyPacked, multiplyPacked } from "../matmul/packed.ts";
+import { tileRows } from "./launch.ts";
 import type { Abilities, Operands, Variant } from "../variants.ts";
 import type {
   ForwardTensors,
@@ -18,6 +20,7 @@ import type {
 } from "./launch.ts";
 import { canWinograd, winogradName } from "./winograd-choice.ts";
 import {
+  allocateMatrices,
   positionsOf,
   rowBytes,
   tilingOf,
@@ -27,6 +30,8 @@ import {
   transformWeightGradient,
   transformWeights,
   type Corner,
+  type Matrices,
+  type Order,
   type Rows,
   type TileSize,
   type Tiling,
@@ -40,31 +45,41 @@ function workspaceBytes({ adapter }: Abilities, kernelBytes: number): number {
   return Math.max((adapter.software ? 4 : 64) * 2 ** 20, kernelBytes);
 }
 
+/** What the passes over a batch must keep to. */
+interface PassRules {
+  /** Channels of both sides, as they are stored. */
+  readonly channels: readonly [number, number];
+  /** Divides the number of tiles of a pass. */
+  readonly multiple: 1 | 4;
+  /** Tiles that take as long as one. */
+  readonly grain: number;
+}
+
 /**
- * All rows of tiles in passes of one size that fit into the workspace, with rows below the last image to fill them up; `multiple` divides
- * the number of tiles of each.
+ * All rows of tiles in passes of one size that fit into the workspace, with rows below the last image to fill them up: of the sizes
+ * from the largest to half of it the one with which the products take least time.
  */
-function passesOf(
-  device: Abilities,
-  tiling: Tiling,
-  [m, n]: readonly [number, number],
-  multiple: 1 | 4,
-): Rows[] {
-  const step = [1, 2, 4].find((rows) => (rows * tiling.tilesX) % multiple === 0) ?? multiple;
-  const bytes = workspaceBytes(device, 4 * positionsOf(tiling.tile) * m * n);
-  const fitting = Math.floor(bytes / rowBytes(tiling, m + n) / step);
-  const total = tiling.images * tiling.tilesY;
-  const passes = ceilDiv(ceilDiv(total, step), Math.max(1, fitting));
-  // As even as can be.
-  const count = step * ceilDiv(ceilDiv(total, step), passes);
-  return Array.from({ length: ceilDiv(total, count) }, (_, i) => ({ first: i * count, count }));
+function passesOf(device: Abilities, tiling: Tiling, rules: PassRules): Rows[] {
+  const { channels, multiple, grain } = rules;
+  const { tile, tilesX, tilesY, images } = tiling;
+  const step = [1, 2, 4].find((rows) => (rows * tilesX) % multiple === 0) ?? multiple;
+  const bytes = workspaceBytes(device, 4 * positionsOf(tile) * channels[0] * channels[1]);
+  const rowsThatFit = bytes / rowBytes(tiling, channels[0] + channels[1]);
+  const total = ceilDiv(images * tilesY, step);
+  const most = Math.max(1, Math.min(total, Math.floor(rowsThatFit / step)));
+  const time = (steps: number): number =>
+    ceilDiv(total, steps) * ceilDiv(steps * step * tilesX, grain);
+  let best = most;
+  for (let steps = most; steps >= most / 2; steps--) if (time(steps) < time(best)) best = steps;
+  const count = step * best;
+  return Array.from({ length: ceilDiv(total, best) }, (_, i) => ({ first: i * count, count }));
 }
 
 /** A convolution of `x` with stride 1: tiles of `out` from patches of `x` that begin `corner` above and left of them. */
 interface Convolution {
   readonly x: Tensor;
-  /** Transformed kernels [positions, cin, cout]; the other way round for the input gradient. */
-  readonly weights: Tensor;
+  /** Transformed kernels [cin, cout]; the other way round for the input gradient. */
+  readonly weights: Matrices;
   readonly transposed: boolean;
   readonly bias: Tensor | undefined;
   readonly out: Tensor;
@@ -76,12 +91,11 @@ function convolve(convolution: Convolution, tile: TileSize): void {
   const { device } = out;
   const [images = 0, height = 0, width = 0, n = 0] = out.shape;
   const k = x.shape[3] ?? 0;
-  const batch = positionsOf(tile);
   const tiling = tilingOf(tile, images, height, width);
-  const passes = passesOf(device, tiling, [k, n], 1);
+  const passes = passesOf(device, tiling, { channels: [k, n], multiple: 1, grain: tileRows });
   const m = (passes[0]?.count ?? 0) * tiling.tilesX;
-  const patches = Tensor.allocate("conv2d", device, [batch, m, k], "f32");
-  const products = Tensor.allocate("conv2d", device, [batch, m, n], "f32");
+  const patches = allocateMatrices("conv2d", x, tile, [m, k], orderOf(device, "along"));
+  const products = allocateMatrices("conv2d", out, tile, [m, n], "rows");
   for (const rows of passes) {
     transformInput(x, patches, tiling, corner, rows);
     multiply(patches, weights, products, { m, n, k, transposeA: false, transposeB: transposed });
@@ -91,11 +105,37 @@ function convolve(convolution: Convolution, tile: TileSize): void {
 
 type Product = Pick<MatmulProblem, "m" | "n" | "k" | "transposeA" | "transposeB">;
 
+/** GPUs multiply matrices as they are, in workgroup memory. */
+function packs(device: Abilities): boolean {
+  return device.adapter.software && canMultiplyPacked(device);
+}
+
+/** How the factors of the products are stored. */
+function orderOf(device: Abilities, packed: "along" | "across"): Order {
+  return packs(device) ? packed : "rows";
+}
+
+/** Channels that factors take which are packed across: whole blocks. */
+function storedChannels(device: Abilities, channels: number): number {
+  return packs(device) ? tileRows * ceilDiv(channels, tileRows) : channels;
+}
+
 /** `out[position] = a[position] b[position]`. */
-function multiply(a: Tensor, b: Tensor, out: Tensor, product: Product): void {
+function multiply(
+  { values: a }: Matrices,
+  { values: b }: Matrices,
+  { values: out }: Matrices,
+  product: Product,
+): void {
   const { m, n, k } = product;
   const batch = out.shape[0] ?? 0;
-  matmulFamily.run(out.device, { a, b, out }, { batch, aBatch: m * k, bBatch: k * n, ...product });
+  if (packs(out.device)) multiplyPacked(a, b, out, { batch, ...product });
+  else
+    matmulFamily.run(
+      out.device,
+      { a, b, out },
+      { batch, aBatch: m * k, bBatch: k * n, ...product },
+    );
 }
 
 function variant<T extends Operands>(
@@ -109,7 +149,7 @@ function variant<T extends Operands>(
 /** F(tile x tile, 3 x 3) of the convolution. */
 export function winogradForward(tile: TileSize): ForwardVariant {
   const run = ({ x, w, bias, out }: ForwardTensors, { pad }: Geometry): void => {
-    const weights = transformWeights(w, tile, false);
+    const weights = transformWeights(w, tile, false, orderOf(w.device, "across"));
     convolve({ x, weights, transposed: false, bias, out, corner: pad }, tile);
   };
   return variant(tile, run);
@@ -121,7 +161,7 @@ export function winogradForward(tile: TileSize): ForwardVariant {
  */
 export function winogradInputGradient(tile: TileSize): InputGradientVariant {
   const run = ({ dy, w, dx }: InputGradientTensors, { pad }: Geometry): void => {
-    const weights = transformWeights(w, tile, true);
+    const weights = transformWeights(w, tile, true, orderOf(w.device, "along"));
     const corner = [2 - pad[0], 2 - pad[1]] as const;
     convolve({ x: dy, weights, transposed: true, bias: undefined, out: dx, corner }, tile);
   };
@@ -137,21 +177,20 @@ export function winogradWeightGradient(tile: TileSize): WeightGradientVariant {
     const { device } = dw;
     const [images = 0, height = 0, width = 0, n = 0] = dy.shape;
     const m = x.shape[3] ?? 0;
-    const batch = positionsOf(tile);
     const tiling = tilingOf(tile, images, height, width);
-    const passes = passesOf(device, tiling, [m, n], 4);
+    const channels = [storedChannels(device, m), storedChannels(device, n)] as const;
+    const passes = passesOf(device, tiling, { channels, multiple: 4, grain: 4 });
     const k = (passes[0]?.count ?? 0) * tiling.tilesX;
-    const allocate = (...shape: number[]): Tensor =>
-      Tensor.allocate("conv2dWeightGradient", device, shape, "f32");
-    const patches = allocate(batch, k, m);
-    const gradients = allocate(batch, k, n);
-    const products = allocate(batch, m, n);
+    const op = "conv2dWeightGradient";
+    const patches = allocateMatrices(op, x, tile, [k, m], orderOf(device, "across"));
+    const gradients = allocateMatrices(op, dy, tile, [k, n], orderOf(device, "across"));
+    const products = allocateMatrices(op, dw, tile, [m, n], "rows");
     let sums: Tensor | undefined;
     for (const [i, rows] of passes.entries()) {
       transformInput(x, patches, tiling, pad, rows);
       transformOutputGradient(dy, gradients, tiling, rows);
       multiply(patches, gradients, products, { m, n, k, transposeA: true, transposeB: false });
-      const total = i === passes.length - 1 ? dw : allocate(dw.size);
+      const total = i === passes.length - 1 ? dw : Tensor.allocate(op, device, dw.shape, "f32");
       transformWeightGradient(products, sums, total, tile);
       sums?.release();
       sums = total;
