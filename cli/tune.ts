@@ -10,10 +10,16 @@ import {
   setDefaultDevice,
   tune,
   tuningTable,
+  TuningTable,
   type Device,
   type Tuned,
 } from "../engine/index.ts";
-import { defaultTuningFile, openNodeDevice, writeTuningFile } from "../engine/node.ts";
+import {
+  addToTuningFile,
+  defaultTuningFile,
+  openNodeDevice,
+  writeTuningFile,
+} from "../engine/node.ts";
 import {
   cifarResnet20,
   resnet18,
@@ -69,15 +75,30 @@ export async function tuneCommand(args: readonly string[]): Promise<void> {
     await rm(options.file, { force: true });
     console.log(`deleted ${options.file}`);
   } else {
+    await checkFile(options.file);
     await using device = await openNodeDevice({ tuning: options.file });
     setDefaultDevice(device);
     await run(device, options);
   }
 }
 
+/** A file that cannot take the winners is refused before minutes of measuring. */
+async function checkFile(file: string): Promise<void> {
+  try {
+    await addToTuningFile(file, new TuningTable());
+  } catch (error) {
+    throw new CommandError(error instanceof Error ? `${file}: ${error.message}` : String(error));
+  }
+}
+
 async function run(device: Device, { net, imageSize, batch, file, again }: Options): Promise<void> {
   const table = tuningTable(device);
-  if (again) table.clear(device.adapter);
+  // Whoever asked for the file has to hear when it cannot be written.
+  table.save = (measured) => addToTuningFile(file, measured);
+  if (again) {
+    table.clear(device.adapter);
+    await writeTuningFile(file, table);
+  }
   const shape = [batch, imageSize, imageSize, net.channels];
   console.log(`${device.adapter.description}: images ${formatShape(shape)}`);
   const model = net.make();
@@ -95,7 +116,6 @@ async function run(device: Device, { net, imageSize, batch, file, again }: Optio
   });
   if (process.stderr.isTTY) process.stderr.write("\r\u001b[K");
   for (const each of tuned) console.log(formatTuned(each));
-  await writeTuningFile(file, table);
   console.log(
     `${tuned.length} problems measured, ${table.size(device.adapter)} known for this adapter: ${file}`,
   );

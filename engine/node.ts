@@ -4,15 +4,21 @@
 import { create } from "webgpu";
 import { openDevice, type Device, type DeviceOptions } from "./device/device.ts";
 import { NoAdapterError } from "./errors.ts";
-import { defaultTuningFile, readTuningFile } from "./tuning/tuning-file.ts";
+import { defaultTuningFile, openTuningFile } from "./tuning/tuning-file.ts";
 import { useTuningTable } from "./tuning/tune.ts";
 
-export { defaultTuningFile, readTuningFile, writeTuningFile } from "./tuning/tuning-file.ts";
+export {
+  addToTuningFile,
+  defaultTuningFile,
+  readTuningFile,
+  writeTuningFile,
+} from "./tuning/tuning-file.ts";
 
 export interface NodeDeviceOptions extends Omit<DeviceOptions, "gpu" | "wait"> {
   /**
-   * The file with the winners that `wgrad tune` measured; false for none. Default: `defaultTuningFile()`. A file that does not exist is
-   * an empty one; a broken one is ignored with a warning.
+   * The file with the winners that were measured on this machine, by `wgrad tune` or by programs that tune; false for none. Default:
+   * `defaultTuningFile()`. Winners that this program measures are added to it. A file that does not exist is an empty one; one that
+   * cannot be read is ignored, and one that cannot be written left alone, with a warning.
    */
   readonly tuning?: string | false;
 }
@@ -32,7 +38,7 @@ export function nodeGpu(): GPU {
 export async function openNodeDevice(options: NodeDeviceOptions = {}): Promise<Device> {
   const { tuning = defaultTuningFile(), ...rest } = options;
   const device = await openAnyDevice(rest);
-  if (tuning !== false) useTuningTable(device, await readTuningFile(tuning));
+  if (tuning !== false) useTuningTable(device, await openTuningFile(tuning));
   return device;
 }
 

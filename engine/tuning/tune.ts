@@ -14,7 +14,7 @@ import {
   type Operands,
 } from "../ops/variants.ts";
 import { Generator } from "../philox.ts";
-import { openScope } from "../scope.ts";
+import { keep, openScope } from "../scope.ts";
 import type { Shape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { measure } from "../timing/measure.ts";
@@ -23,14 +23,14 @@ import { TuningTable, type Winner } from "./tuning-table.ts";
 export interface TuneOptions {
   /** Default: the default device. */
   readonly device?: Device;
-  /** Where winners are looked up and remembered. Default: the device's own, which `openNodeDevice` reads from a file. */
+  /** Where winners are looked up and remembered. Default: the device's own, which `openNodeDevice` keeps in a file. */
   readonly table?: TuningTable;
   /** Told before each problem is measured. */
   readonly onProgress?: (progress: TuneProgress) => void;
 }
 
 export interface TuneProgress {
-  /** Problems measured so far, and in all. */
+  /** Problems measured so far, and all that are known by now: a winner may bring others with it. */
   readonly done: number;
   readonly total: number;
   readonly family: string;
@@ -50,8 +50,13 @@ interface Found {
   readonly family: string;
   readonly problem: string;
   readonly candidates: readonly string[];
-  /** Runs it on tensors of its own, shaped like those it was seen with. */
-  readonly prepare: () => () => void;
+  /** Makes tensors like those it was seen with. */
+  readonly prepare: () => Prepared;
+}
+
+/** A problem on tensors of its own. */
+interface Prepared extends Disposable {
+  readonly run: () => void;
 }
 
 /** A candidate that takes this many times as long as the best at first is not measured further. */
@@ -77,7 +82,8 @@ export function useTuningTable(device: Device, table: TuningTable): void {
 
 /**
  * Runs `body` once, for example a training step, and measures for each matrix product and convolution in it which variant is
- * fastest. These run from then on. Problems that the table knows already are not measured again.
+ * fastest. These run from then on, and in Node in later programs: `TuningTable.save`. Problems that the table knows already
+ * are not measured again. `Learner` does it with the option `tune`.
  *
  * ```ts
  * await tune(() => backward(crossEntropy(model.forward(images), labels)));
@@ -102,6 +108,11 @@ export class ProblemCollector {
     this.#device = options.device ?? defaultDevice("tune");
     this.#table = options.table ?? tuningTable(this.#device);
     this.#onProgress = options.onProgress;
+  }
+
+  /** There is something to measure. */
+  get hasFound(): boolean {
+    return this.#found.size > 0;
   }
 
   /** Runs `body` and takes down its problems. */
@@ -139,32 +150,62 @@ export class ProblemCollector {
     this.#found.set(key, {
       ...{ family: name, problem: described, candidates },
       prepare: () => {
-        const own = Object.fromEntries(
-          specs.map(({ binding, shape, dtype }) => [
-            binding,
-            shape && dtype && randomLike(this.#device, shape, dtype),
-          ]),
-        ) as T;
-        return () => {
-          family.run(this.#device, own, problem);
+        const own = specs.map(
+          ({ binding, shape, dtype }) =>
+            [binding, shape && dtype && randomLike(this.#device, shape, dtype)] as const,
+        );
+        const operands = Object.fromEntries(own) as T;
+        return {
+          run: () => {
+            family.run(this.#device, operands, problem);
+          },
+          [Symbol.dispose]: () => {
+            for (const [, tensor] of own) tensor?.release();
+          },
         };
       },
     });
   }
 
-  /** Measures what was seen and not known. The device should have nothing else to do meanwhile. */
+  /**
+   * Measures what was seen and not known, and saves the winners. The device should have nothing else to do meanwhile.
+   * @returns what was measured, in the order of the first occurrence; what only winners brought with them comes last.
+   * @throws DeviceError when a candidate fails on the device. The winners until then are remembered.
+   */
   async measure(): Promise<Tuned[]> {
     const tuned: Tuned[] = [];
-    const found = [...this.#found.values()];
-    this.#found.clear();
-    for (const [done, each] of found.entries()) {
-      const { family, problem } = each;
-      this.#onProgress?.({ done, total: found.length, family, problem });
-      const winner = await measureProblem(this.#device, each);
-      this.#table.set(this.#device.adapter, family, problem, winner);
-      tuned.push({ ...winner, family, problem, usual: each.candidates[0] ?? winner.variant });
+    const measured = new TuningTable();
+    try {
+      // The map grows on the way: see #remember.
+      for (const each of this.#found.values()) {
+        const { family, problem } = each;
+        this.#onProgress?.({ done: tuned.length, total: this.#found.size, family, problem });
+        const winner = await measureProblem(this.#device, each);
+        this.#remember(each, winner, measured);
+        tuned.push({ ...winner, family, problem, usual: each.candidates[0] ?? winner.variant });
+      }
+    } finally {
+      this.#found.clear();
+      if (tuned.length > 0) {
+        // What candidates needed, nobody may need again.
+        this.#device.buffers.trim();
+        await this.#table.save?.(measured);
+      }
     }
     return tuned;
+  }
+
+  /** Runs the winner once more: one made of matrix products, as Winograd's is, brings problems that no step has run so far. */
+  #remember(found: Found, winner: Winner, measured: TuningTable): void {
+    const { family, problem } = found;
+    for (const table of [this.#table, measured]) {
+      table.set(this.#device.adapter, family, problem, winner);
+    }
+    using _scope = openScope();
+    using prepared = found.prepare();
+    this.watch(() => {
+      withVariant(family, winner.variant, prepared.run);
+    });
   }
 }
 
@@ -172,14 +213,13 @@ async function measureProblem(
   device: Device,
   { family, candidates, prepare }: Found,
 ): Promise<Winner> {
-  using _scope = openScope();
-  const run = prepare();
+  using prepared = prepare();
   const bodies = (names: readonly string[]): Record<string, () => void> =>
     Object.fromEntries(
       names.map((name) => [
         name,
         () => {
-          withVariant(family, name, run);
+          withVariant(family, name, prepared.run);
         },
       ]),
     );
@@ -208,8 +248,12 @@ function winnerOf(
   return time(fastest) < worthwhile * time(usual) ? fastest : usual;
 }
 
-/** Numbers in [-1, 1), from a generator of its own: tuning must not change a seeded run. */
+/**
+ * Numbers in [-1, 1), from a generator of its own: tuning must not change a seeded run. Kept, because measuring waits, and a scope must
+ * not be open meanwhile.
+ */
 function randomLike(device: Device, shape: Shape, dtype: DType): Tensor {
+  using _scope = openScope();
   const numbers = randomUniform(shape, { min: -1, max: 1, device, generator: new Generator(0) });
-  return dtype === "f32" ? numbers : cast(numbers, dtype);
+  return keep(dtype === "f32" ? numbers : cast(numbers, dtype));
 }

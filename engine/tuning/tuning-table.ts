@@ -31,6 +31,11 @@ function adapterKey({ vendor, architecture, device, description }: AdapterDescri
 }
 
 export class TuningTable {
+  /**
+   * Keeps what was just measured for later programs; `tune` awaits it after measuring. `openNodeDevice` makes it add to the tuning
+   * file. Default: undefined, the winners last as long as the table.
+   */
+  save: ((measured: TuningTable) => Promise<void>) | undefined;
   readonly #adapters = new Map<string, AdapterWinners>();
 
   /** The winner of a problem, if it was measured on this adapter. */
@@ -39,16 +44,29 @@ export class TuningTable {
   }
 
   set(adapter: AdapterDescription, family: string, problem: string, winner: Winner): void {
-    const key = adapterKey(adapter);
-    const winners = this.#adapters.get(key) ?? {};
-    this.#adapters.set(key, winners);
-    (winners[family] ??= {})[problem] = winner;
+    (this.#winnersOn(adapterKey(adapter))[family] ??= {})[problem] = winner;
+  }
+
+  /** Takes over the winners of another table, of all its adapters; where both know a problem, the other's. */
+  add(other: TuningTable): void {
+    for (const [key, families] of other.#adapters) {
+      const winners = this.#winnersOn(key);
+      for (const [family, problems] of Object.entries(families)) {
+        winners[family] = { ...winners[family], ...problems };
+      }
+    }
   }
 
   /** How many problems were measured on this adapter. */
   size(adapter: AdapterDescription): number {
     const winners = this.#adapters.get(adapterKey(adapter)) ?? {};
     return Object.values(winners).reduce((sum, problems) => sum + Object.keys(problems).length, 0);
+  }
+
+  #winnersOn(key: string): AdapterWinners {
+    const winners = this.#adapters.get(key) ?? {};
+    this.#adapters.set(key, winners);
+    return winners;
   }
 
   /** Lets the winners choose on a device from now on. Those measured later count too. */

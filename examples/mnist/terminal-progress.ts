@@ -84,6 +84,9 @@ function whatOf(state: ProgressState | undefined, device: Device): string {
   const parts: string[] = [];
   if (state?.loss !== undefined) parts.push(`loss ${state.loss.toFixed(4)}`);
   if (finished < requested) parts.push(`compiling kernels: ${finished} of ${requested} done`);
+  if (state?.tuning !== undefined) {
+    parts.push(`measuring kernels: ${state.tuning.done} of ${state.tuning.total} done`);
+  }
   if (state?.secondsLeft !== undefined) parts.push(`${formatTime(state.secondsLeft)} left`);
   return parts.join(" | ");
 }

@@ -9,7 +9,7 @@ export const batchesInFlight = 2;
 
 /**
  * Runs `body` on every batch, the model in evaluation mode, without recording gradients. What a body makes is freed when it is
- * over.
+ * over. After each batch comes `between`, which may wait.
  * @throws ArgumentError when there is no loader.
  */
 export async function evaluate(
@@ -17,6 +17,7 @@ export async function evaluate(
   model: Model,
   loader: Loader | undefined,
   body: (batch: Batch) => void,
+  between: () => Promise<void> | undefined = () => undefined,
 ): Promise<void> {
   if (loader === undefined) {
     throw new ArgumentError(op, "there is no validation set: undefined", "Pass a loader");
@@ -30,6 +31,7 @@ export async function evaluate(
       });
     });
     inFlight.add(batch.x.device.synchronize());
+    await between();
     await inFlight.settle(batchesInFlight);
   }
   await inFlight.settle(0);

@@ -15,6 +15,7 @@ import {
   CancelValidException,
 } from "./cancel.ts";
 import { batchesInFlight, evaluate } from "./evaluate.ts";
+import type { FitTuning } from "./fit-tuning.ts";
 import { InFlight } from "./in-flight.ts";
 import type { Learner } from "./learner.ts";
 import type { Batch, Loader } from "./loader.ts";
@@ -24,11 +25,13 @@ import { Validation } from "./validation.ts";
 export class FitLoop {
   readonly #learner: Learner;
   readonly #callbacks: CallbackList;
+  readonly #tuning: FitTuning | undefined;
   readonly #losses = new InFlight<LossReading>();
 
-  constructor(learner: Learner, callbacks: CallbackList) {
+  constructor(learner: Learner, callbacks: CallbackList, tuning: FitTuning | undefined) {
     this.#learner = learner;
     this.#callbacks = callbacks;
+    this.#tuning = tuning;
   }
 
   async run(epochs: number): Promise<void> {
@@ -65,6 +68,7 @@ export class FitLoop {
         this.#trainBatch(batch);
         learner.iteration++;
         learner.step++;
+        await this.#tuning?.measure();
         await this.#readLosses(batchesInFlight);
       }
     } catch (error) {
@@ -77,6 +81,7 @@ export class FitLoop {
   #trainBatch(batch: Batch): void {
     const learner = this.#learner;
     using _scope = openScope();
+    using _watch = this.#tuning?.watch(batch);
     this.#beginBatch(batch);
     try {
       this.#batchPhase("Batch", CancelBatchException, () => {
@@ -110,17 +115,24 @@ export class FitLoop {
     const learner = this.#learner;
     this.#beginLoader(valid, false);
     const validation = new Validation(learner.metrics);
-    await evaluate("fit", learner.model, valid, (batch) => {
-      this.#beginBatch(batch);
-      this.#batchPhase("Batch", CancelBatchException, () => {
-        const loss = this.#forward();
-        const { predictions, y } = learner;
-        if (predictions === undefined || y === undefined) return;
-        validation.update(predictions, y, loss, batch.size);
-      });
+    const body = (batch: Batch): void => {
+      this.#validateBatch(batch, validation);
       learner.iteration++;
-    });
+    };
+    await evaluate("fit", learner.model, valid, body, () => this.#tuning?.measure());
     learner.validation = await validation.result();
+  }
+
+  #validateBatch(batch: Batch, validation: Validation): void {
+    const learner = this.#learner;
+    using _watch = this.#tuning?.watch(batch);
+    this.#beginBatch(batch);
+    this.#batchPhase("Batch", CancelBatchException, () => {
+      const loss = this.#forward();
+      const { predictions, y } = learner;
+      if (predictions === undefined || y === undefined) return;
+      validation.update(predictions, y, loss, batch.size);
+    });
   }
 
   #beginLoader({ length }: Loader, training: boolean): void {

@@ -13,6 +13,7 @@ import { CallbackList, type Callback } from "./callback.ts";
 import { CancelFitException } from "./cancel.ts";
 import { collectPredictions, evaluate, type Predictions } from "./evaluate.ts";
 import { FitLoop } from "./fit-loop.ts";
+import { FitTuning } from "./fit-tuning.ts";
 import type { Batch, Loader } from "./loader.ts";
 import { MixedPrecision } from "./mixed-precision.ts";
 import type {
@@ -88,13 +89,14 @@ export class Learner {
   stopReason: string | undefined;
 
   readonly #progress: Progress;
+  readonly #tune: boolean;
   #mixedPrecision: MixedPrecision | undefined;
   #fitting = false;
 
   /** @throws ArgumentError when both `optimizer` and `optFunc` are given. */
   constructor(options: LearnerOptions) {
     const { train, valid, model, loss, optimizer, optFunc, metrics = [], callbacks = [] } = options;
-    const { lr = 1e-3, moms = [0.95, 0.85, 0.95], progress = linesOnly() } = options;
+    const { lr = 1e-3, moms = [0.95, 0.85, 0.95], tune = false, progress = linesOnly() } = options;
     if (optimizer !== undefined && optFunc !== undefined) {
       throw new ArgumentError(
         "Learner",
@@ -111,6 +113,7 @@ export class Learner {
     this.callbacks = callbacks;
     this.lr = lr;
     this.moms = moms;
+    this.#tune = tune;
     this.#progress = progress;
   }
 
@@ -230,7 +233,8 @@ export class Learner {
     throw new ArgumentError(op, "another fit is under way", "Await it first");
   }
 
-  async #fit(epochs: number, { callbacks = [], weightDecay }: FitOptions): Promise<void> {
+  async #fit(epochs: number, options: FitOptions): Promise<void> {
+    const { callbacks = [], weightDecay, tune = this.#tune } = options;
     this.#refuseDuringFit("fit");
     if (weightDecay !== undefined) this.optimizer.setHyper("weightDecay", weightDecay);
     const progress = new ProgressCallback(this.#progress);
@@ -239,7 +243,7 @@ export class Learner {
     const all = new CallbackList([...own, ...this.callbacks, ...callbacks]);
     this.#fitting = true;
     try {
-      await new FitLoop(this, all).run(epochs);
+      await new FitLoop(this, all, tune ? new FitTuning(this, progress) : undefined).run(epochs);
     } finally {
       this.#fitting = false;
     }

@@ -37,6 +37,13 @@ export interface LearnerOptions {
   readonly lr?: LearningRate;
   /** Momentums at the start, the peak and the end of `fitOneCycle`. Default: [0.95, 0.85, 0.95]. */
   readonly moms?: readonly [number, number, number];
+  /**
+   * Measures, after the first batch of training and after the first of validation, which kernels are fastest for their matrix products and
+   * convolutions on this adapter; the winners run from the next batch on. What was measured before, by another fit or in Node by
+   * another program, is not measured again: see `TuningTable` and `openNodeDevice`. Takes up to minutes the first time, and changes
+   * results by rounding errors only. Default: false.
+   */
+  readonly tune?: boolean;
   /** Where table and progress are shown. Default: the table is printed by `console.log`. */
   readonly progress?: Progress;
 }
@@ -46,6 +53,8 @@ export interface FitOptions {
   readonly callbacks?: readonly Callback[];
   /** Default: what the optimizer has. */
   readonly weightDecay?: number;
+  /** Default: what the learner was made with. */
+  readonly tune?: boolean;
 }
 
 export interface OneCycleOptions extends FitOptions {

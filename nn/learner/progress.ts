@@ -1,4 +1,5 @@
 /** @file Progress: what a person sees while a fit runs. Where it is shown is up to the program; here is how it comes about. */
+import type { TuneProgress } from "../../engine/index.ts";
 import type { Callback } from "./callback.ts";
 import type { Learner } from "./learner.ts";
 import type { Loader } from "./loader.ts";
@@ -17,12 +18,14 @@ export interface ProgressState {
   readonly loss: number | undefined;
   /** Estimate of the time left; undefined until there is something to judge by. */
   readonly secondsLeft: number | undefined;
+  /** What is being measured, while the fit waits for kernels to be tuned; see `LearnerOptions.tune`. */
+  readonly tuning: TuneProgress | undefined;
 }
 
 /** Shows the progress of a fit. Calls come in the order start, (update | write)*, stop. */
 export interface Progress {
   start(): void;
-  /** Called after every batch; it is up to the display to skip some. */
+  /** Called after every batch, and for every problem that is measured; it is up to the display to skip some. */
   update(state: ProgressState): void;
   /** A line that stays: a row of the table, a message. */
   write(line: string): void;
@@ -64,9 +67,26 @@ export class ProgressCallback implements Callback {
   }
 
   afterBatch(learner: Learner): void {
-    const { train, valid, epochs, epoch, training, recorder, batch } = learner;
     this.#done++;
-    this.#clock.advance((batch?.size ?? 0) * (training ? trainingCost : 1));
+    this.#clock.advance((learner.batch?.size ?? 0) * (learner.training ? trainingCost : 1));
+    this.#update(learner, undefined);
+  }
+
+  /** A problem is going to be measured, between two batches. */
+  tuning(learner: Learner, tuning: TuneProgress): void {
+    if (tuning.done === 0) {
+      this.#progress.write(`Tuning: problems to measure: ${tuning.total}.`);
+    }
+    this.#update(learner, tuning);
+  }
+
+  /** A line that stays. */
+  write(line: string): void {
+    this.#progress.write(line);
+  }
+
+  #update(learner: Learner, tuning: TuneProgress | undefined): void {
+    const { train, valid, epochs, epoch, training, recorder } = learner;
     this.#progress.update({
       done: this.#done,
       total: epochs * (train.length + (valid?.length ?? 0)),
@@ -75,6 +95,7 @@ export class ProgressCallback implements Callback {
       training,
       loss: recorder.losses.length === 0 ? undefined : recorder.smoothLoss,
       secondsLeft: this.#clock.secondsLeft,
+      tuning,
     });
   }
 

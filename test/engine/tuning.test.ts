@@ -1,9 +1,13 @@
 /** @file The tuner: what it measures, that winners run, and what becomes of broken and foreign files. */
+import { execFile } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
+  ArgumentError,
+  conv2d,
   defaultGenerator,
   matmul,
   openScope,
@@ -14,7 +18,13 @@ import {
   TuningTable,
   useTuningTable,
 } from "../../engine/index.ts";
-import { defaultTuningFile, readTuningFile, writeTuningFile } from "../../engine/node.ts";
+import {
+  addToTuningFile,
+  defaultTuningFile,
+  openNodeDevice,
+  readTuningFile,
+  writeTuningFile,
+} from "../../engine/node.ts";
 import { matmulFamily } from "../../engine/ops/matmul-kernels.ts";
 import { useDevice } from "../device.ts";
 
@@ -82,6 +92,36 @@ describe("tune", () => {
     expect(defaultGenerator().state.counter - before.counter).toBe(2 * perRun);
     expect(device().memory().liveBytes).toBe(liveBytes);
   });
+
+  test("measures the products too that a winner is made of", async () => {
+    const pointwise = (): void => {
+      using _scope = openScope();
+      conv2d(randomNormal([1, 4, 4, 8]), randomNormal([1, 1, 8, 8]));
+    };
+    const table = new TuningTable();
+    useTuningTable(device(), table);
+    const tuned = await tune(pointwise);
+    const products = tuned.filter(({ family }) => family === "matmul");
+    expect(tuned[0]?.family).toBe("conv2d");
+    // Its usual kernel is a matrix product; another winner has no use for one.
+    expect(products.map((each) => each.problem)).toEqual(["16x8x8 nn"]);
+    expect(await tune(pointwise)).toEqual([]);
+  });
+
+  test("saves what it measured, and nothing else, in one go", async () => {
+    const saved: TuningTable[] = [];
+    const table = tuningTable(device());
+    table.set(device().adapter, "matmul", "8x8x8 nn", { variant: "tiled", milliseconds: {} });
+    table.save = (measured) => {
+      saved.push(measured);
+      return Promise.resolve();
+    };
+    await tune(product);
+    expect(saved.map((each) => each.size(device().adapter))).toEqual([1]);
+    expect(saved[0]?.get(device().adapter, "matmul", problem)).toBeDefined();
+    await tune(product);
+    expect(saved).toHaveLength(1);
+  });
 });
 
 describe("the tuning file", () => {
@@ -131,6 +171,56 @@ describe("the tuning file", () => {
     expect(table.size(device().adapter)).toBe(0);
     expect(warn).toHaveBeenCalledOnce();
     expect(warn.mock.calls[0]?.[0]).toContain("broken.json is ignored");
+  });
+
+  test("takes winners of programs that write at the same time", async () => {
+    const file = join(folder, "shared.json");
+    const names = ["a", "b", "c", "d"];
+    const script = `
+      import { addToTuningFile } from "./engine/tuning/tuning-file.ts";
+      import { TuningTable } from "./engine/tuning/tuning-table.ts";
+      const adapter = { vendor: "v", architecture: "", device: "", description: "" };
+      for (let i = 0; i < 20; i++) {
+        const table = new TuningTable();
+        table.set(adapter, "matmul", process.argv[1] + i, { variant: "tiled", milliseconds: {} });
+        await addToTuningFile(process.argv[2], table);
+      }`;
+    const flags = ["--import", "./tools/register.mjs", "--input-type=module", "-e", script];
+    const run = promisify(execFile);
+    await Promise.all(names.map((name) => run(process.execPath, [...flags, name, file])));
+    const { adapters } = (await readTuningFile(file)).toJSON();
+    expect(Object.keys(adapters["v"]?.["matmul"] ?? {})).toHaveLength(80);
+    expect(await readdir(folder)).toEqual(["shared.json"]);
+  });
+
+  test("prefers what was measured last, and breaks the lock of a program that died", async () => {
+    const file = join(folder, "mine.json");
+    const table = (variant: string): TuningTable => {
+      const made = new TuningTable();
+      made.set(device().adapter, "matmul", problem, { variant, milliseconds: {} });
+      return made;
+    };
+    await addToTuningFile(file, table("tiled"));
+    await writeFile(`${file}.lock`, "1");
+    await addToTuningFile(file, table("naive"));
+    const { variant } = (await readTuningFile(file)).get(device().adapter, "matmul", problem) ?? {};
+    expect(variant).toBe("naive");
+    expect(await readdir(folder)).toEqual(["mine.json"]);
+  });
+
+  test("is written by nobody when it is something else", async () => {
+    const file = join(folder, "package.json");
+    await writeFile(file, '{"name": "precious"}');
+    await expect(addToTuningFile(file, new TuningTable())).rejects.toThrow(ArgumentError);
+    const warn = vi.spyOn(console, "warn").mockReturnValue();
+    await using own = await openNodeDevice({ tuning: file });
+    await tuningTable(own).save?.(new TuningTable());
+    expect(warn.mock.calls.map(([text]) => String(text).split(": ").slice(1, 3))).toEqual([
+      [`the tuning file ${file} is ignored`, "TuningTable.parse"],
+      ["the winners are not kept for later programs", `the tuning file ${file} stays as it is`],
+    ]);
+    expect(await readFile(file, "utf8")).toBe('{"name": "precious"}');
+    expect(await readdir(folder)).toEqual(["package.json"]);
   });
 
   test("may be missing", async () => {
