@@ -24,6 +24,9 @@ struct Params {
   dilation_y: u32,
   dilation_x: u32,
   groups: u32,
+  // The matrix of patches: those of the pixels of out from `first_pixel` on.
+  first_pixel: u32,
+  pixels: u32,
   // Weight gradient: the sum over the rows of all images is cut into `parts` of `part_rows`, summed up by another kernel.
   parts: u32,
   part_rows: u32,

@@ -10,6 +10,7 @@ enable subgroups;
 // requires: lib/grid.wgsl
 // requires: lib/subgroup-tile.wgsl
 // requires: conv2d/geometry.wgsl
+// requires: conv2d/tap-steps.wgsl
 
 alias T = f32; // storage; sums are f32
 alias V = vec4<T>;
@@ -22,26 +23,9 @@ override BIAS: bool = false;
 @group(0) @binding(3) var<storage, read_write> out: array<V>; // [batch, out_height, out_width, cout]
 @group(0) @binding(4) var<uniform> params: Params;
 
-// A step of k: a tap and a channel. Past the last step ky is kernel_height.
-struct Step { ky: u32, kx: u32, channel: u32 }
-
-fn next(step: Step) -> Step {
-  let last_channel = step.channel + 1u == params.in_channels;
-  let last_x = last_channel && step.kx + 1u == params.kernel_width;
-  return Step(
-    step.ky + select(0u, 1u, last_x),
-    select(step.kx + select(0u, 1u, last_channel), 0u, last_x),
-    select(step.channel + 1u, 0u, last_channel),
-  );
-}
-
 fn load(p: Pixel, step: Step) -> f32 {
-  let y = input_y(p.y, step.ky);
-  let ix = input_x(p.x, step.kx);
-  let is_inside =
-    p.image < params.batch && step.ky < params.kernel_height && inside(y, params.height) && inside(ix, params.width);
-  let pixel = (p.image * params.height + u32(y)) * params.width + u32(ix);
-  return select(0.0, f32(x[select(0u, pixel * params.in_channels + step.channel, is_inside)]), is_inside);
+  let source = source_of(p, step);
+  return select(0.0, f32(x[source.at]), source.inside);
 }
 
 fn load_row(p: Pixel, s0: Step, s1: Step, s2: Step, s3: Step) -> vec4f {

@@ -2,7 +2,7 @@ enable subgroups;
 
 // Matrix product on subgroups of 8 of matrices that are packed in the order in which they are read, as BLAS libraries do it.
 //
-//   out[b, i, j] = sum over p of a[b, i, p] b[b, p, j]
+//   out[b, first + i, j] = sum over p of a[b, i, p] b[b, p, j] + bias[j]
 //
 // One subgroup, which is a whole workgroup, makes 32 x 32 elements, 4 steps of k at a time: lib/subgroup-tile.wgsl. For these
 // it needs 32 rows of a and 32 columns of b, 4 long: 32 vec4s of each, which lie together, those of one lane 8 apart. How they
@@ -22,6 +22,7 @@ alias V = vec4<T>;
 
 override TRANSPOSE_A: bool = false; // the vec4s of a lie along m
 override TRANSPOSE_B: bool = false; // the vec4s of b lie along k
+override BIAS: bool = false;
 
 struct Params {
   m: u32,
@@ -30,12 +31,14 @@ struct Params {
   a_batch: u32, // blocks from one matrix to the next; 0 where all share one
   b_batch: u32,
   batch: u32, // matrices of out, one for each workgroup_id.z
+  first: u32, // row of out that the result begins at
 }
 
 @group(0) @binding(0) var<storage, read> a: array<V>;         // [batch, m / 32, steps, 32]
 @group(0) @binding(1) var<storage, read> b: array<V>;         // [batch, n / 32, steps, 32]
-@group(0) @binding(2) var<storage, read_write> out: array<V>; // [batch, m, n]
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read> bias: array<V>;      // [n]; without BIAS anything
+@group(0) @binding(3) var<storage, read_write> out: array<V>; // [batch, m, n]
+@group(0) @binding(4) var<uniform> params: Params;
 
 const STEP = 32u; // vec4s of a and of b for 4 steps of k
 
@@ -84,12 +87,14 @@ fn main(
   }
   let row = tile_row * TILE_ROWS;
   let group = tile_column * COLUMN_GROUPS;
-  let first = workgroup_id.z * params.m * groups + group;
+  let first = (workgroup_id.z * params.m + params.first) * groups + group;
   for (var p = 0u; p < ROWS_PER_LANE; p++) {
     let own = row + row_of(lane, p);
     if (own < params.m) {
       for (var q = 0u; q < min(COLUMN_GROUPS, groups - group); q++) {
-        out[first + own * groups + q] = V(acc[8u * p + q]);
+        var sum = acc[8u * p + q];
+        if (BIAS) { sum += vec4f(bias[group + q]); }
+        out[first + own * groups + q] = V(sum);
       }
     }
   }

@@ -39,6 +39,14 @@ describe("matmul", () => {
     expect(choice(llvmpipe, 1, 36, 8)).toBe("register");
   });
 
+  test("packs large matrices, and those of odd sizes that would take long without", () => {
+    expect(choice(llvmpipe, 1024, 1024, 1024)).toBe("packed");
+    expect(choice(llvmpipe, 1024, 64, 4096)).toBe("subgroup");
+    expect(choice(llvmpipe, 127, 129, 131)).toBe("packed");
+    expect(choice(swiftShader, 1024, 1024, 1024)).toBe("register");
+    expect(choice(gpu, 1024, 1024, 1024)).toBe("tiled");
+  });
+
   test("takes registers on other software adapters and workgroup memory on GPUs", () => {
     expect(choice(swiftShader, 33, 36, 8)).toBe("register");
     expect(choice(gpu, 512, 512, 512)).toBe("tiled");
@@ -69,6 +77,25 @@ describe("conv2d", () => {
     expect(forwardFamily.candidates(on, of)[0]).toBe(forward);
     expect(inputGradientFamily.candidates(on, of)[0]).toBe(inputGradient);
     expect(weightGradientFamily.candidates(on, of)[0]).toBe(weightGradient);
+  });
+
+  test("takes the matrix of patches where it is worth its copies", () => {
+    const strided = (batch: number, size: number, inChannels: number, outChannels: number) =>
+      convolutionGeometry(
+        "test",
+        [batch, size, size, inChannels],
+        [3, 3, inChannels, outChannels],
+        {
+          ...{ stride: 2, padding: 1 },
+        },
+      );
+    const choice = (on: Abilities, of: Geometry) => forwardFamily.candidates(on, of)[0];
+    expect(choice(llvmpipe, strided(8, 56, 64, 128))).toBe("im2col");
+    expect(choice(llvmpipe, strided(8, 224, 3, 64))).toBe("im2col");
+    expect(choice(llvmpipe, strided(8, 4, 256, 512))).toBe("subgroup");
+    expect(choice(llvmpipe, strided(8, 56, 64, 32))).toBe("subgroup");
+    expect(choice(swiftShader, strided(8, 56, 64, 128))).toBe("register");
+    expect(choice(gpu, strided(8, 56, 64, 128))).toBe("tiled");
   });
 
   test("takes Winograd for 3 x 3 kernels where enough tiles fill the matrix products", () => {

@@ -30,6 +30,7 @@ import {
   type ForwardTensors,
   type ForwardVariant,
 } from "./launch.ts";
+import { im2colForward, prefersIm2col } from "./im2col.ts";
 import { pointwiseForward } from "./pointwise.ts";
 import { preferredWinograd } from "./winograd-choice.ts";
 import { winogradForward } from "./winograd.ts";
@@ -115,7 +116,8 @@ function prefer(device: Abilities, geometry: Geometry): readonly string[] {
   if (isDepthwise(geometry)) return ["depthwise"];
   const winograd = preferredWinograd(device, geometry);
   if (!device.adapter.software) return ["pointwise", ...winograd, "tiled", "register", "direct"];
-  const fast = ["pointwise", ...winograd, "subgroup", "subgroup-narrow"];
+  const patches = prefersIm2col(device, geometry) ? ["im2col"] : [];
+  const fast = ["pointwise", ...winograd, ...patches, "subgroup", "subgroup-narrow"];
   return geometry.outChannels >= fewestColumns
     ? [...fast, "register", "direct"]
     : ["register", "direct", ...fast];
@@ -130,6 +132,7 @@ export const forwardFamily = defineFamily<ForwardTensors, ForwardProblem>({
     subgroup,
     subgroupNarrow,
     depthwise,
+    im2colForward,
     pointwiseForward,
     winogradForward(2),
     winogradForward(4),

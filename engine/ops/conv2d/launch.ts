@@ -152,7 +152,7 @@ export function paramsOf(
     ...{ kernel_height: kernel[0], kernel_width: kernel[1] },
     ...{ stride_y: stride[0], stride_x: stride[1] },
     ...{ dilation_y: dilation[0], dilation_x: dilation[1] },
-    ...{ pad_top: pad[0], pad_left: pad[1], parts, part_rows },
+    ...{ pad_top: pad[0], pad_left: pad[1], parts, part_rows, first_pixel: 0, pixels: 0 },
     ...{ phase_y: y.first, phase_height: y.count, tap_y: y.tap, tap_step_y: y.tapStep },
     ...{ phase_x: x.first, phase_width: x.count, tap_x: x.tap, tap_step_x: x.tapStep },
     ...{ shift_y: y.shift, shift_step_y: y.shiftStep },

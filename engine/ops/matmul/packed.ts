@@ -106,7 +106,7 @@ const packAligned = definePack("aligned", "x");
 const packRagged = definePack("ragged", "x_scalars");
 
 /** Copies the matrices in the order in which the kernel reads them. */
-function pack(x: Tensor, stack: Stack): Tensor {
+export function pack(x: Tensor, stack: Stack): Tensor {
   const { matrices, rows, columns, step, across } = stack;
   const { blocks, steps } = blocksOf(stack);
   const shape = [matrices, blocks, steps, blockSize, 4];
@@ -144,21 +144,30 @@ export interface PackedProduct {
   readonly transposeA: boolean;
   /** b is [n, k]. */
   readonly transposeB: boolean;
+  /** [n], added to every row. */
+  readonly bias?: Tensor | undefined;
+  /** The row of `out` that the result begins at, where it is a part of one matrix. Default: 0. */
+  readonly firstRow?: number;
 }
 
 /** Multiplies packed matrices. */
 export function multiplyPacked(a: Tensor, b: Tensor, out: Tensor, product: PackedProduct): void {
   const { batch, m, n, k, sharedA = false, sharedB = false, transposeA, transposeB } = product;
+  const { bias, firstRow: first = 0 } = product;
   const params = {
-    ...{ m, n, steps: ceilDiv(k, stepSize), batch },
+    ...{ m, n, steps: ceilDiv(k, stepSize), batch, first },
     a_batch: sharedA ? 0 : ceilDiv(m, blockSize),
     b_batch: sharedB ? 0 : ceilDiv(n, blockSize),
   };
   const options = {
-    overrides: { TRANSPOSE_A: Number(transposeA), TRANSPOSE_B: Number(transposeB) },
+    overrides: {
+      TRANSPOSE_A: Number(transposeA),
+      TRANSPOSE_B: Number(transposeB),
+      BIAS: Number(bias !== undefined),
+    },
     types: { T: out.dtype },
   };
-  productKernel({ a, b, out }, params, options);
+  productKernel({ a, b, bias: bias ?? b, out }, params, options);
 }
 
 /**
