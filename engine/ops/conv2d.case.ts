@@ -375,6 +375,13 @@ export const conv2dWeightGradientCase = opCase<WeightGradientArgs>({
     ...gradientTrials,
     ...trialsOf({ tiled: narrowTrials, subgroup: narrowTrials }),
     ...trialsOf({
+      im2col: [
+        ...packedTrials,
+        ...tileTrials,
+        { note: "several parts", x: [2, 23, 25, 40], w: [7, 7, 40, 4], padding: 3 },
+      ],
+    }),
+    ...trialsOf({
       direct: [manyRows()],
       register: [manyRows()],
       tiled: [manyRows()],

@@ -17,7 +17,8 @@ enable subgroups;
 // requires: lib/grid.wgsl
 // requires: lib/subgroup-tile.wgsl
 
-alias T = f32; // storage; sums are f32
+alias T = f32; // storage of a, b and bias; sums are f32
+alias O = f32; // storage of out
 alias V = vec4<T>;
 
 override TRANSPOSE_A: bool = false; // the vec4s of a lie along m
@@ -37,7 +38,7 @@ struct Params {
 @group(0) @binding(0) var<storage, read> a: array<V>;         // [batch, m / 32, steps, 32]
 @group(0) @binding(1) var<storage, read> b: array<V>;         // [batch, n / 32, steps, 32]
 @group(0) @binding(2) var<storage, read> bias: array<V>;      // [n]; without BIAS anything
-@group(0) @binding(3) var<storage, read_write> out: array<V>; // [batch, m, n]
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<O>>; // [batch, m, n]
 @group(0) @binding(4) var<uniform> params: Params;
 
 const STEP = 32u; // vec4s of a and of b for 4 steps of k
@@ -94,7 +95,7 @@ fn main(
       for (var q = 0u; q < min(COLUMN_GROUPS, groups - group); q++) {
         var sum = acc[8u * p + q];
         if (BIAS) { sum += vec4f(bias[group + q]); }
-        out[first + own * groups + q] = V(sum);
+        out[first + own * groups + q] = vec4<O>(sum);
       }
     }
   }

@@ -2,6 +2,7 @@
 import { defineKernel, linearGrid, type Kernel, type ShaderSource } from "../../kernel.ts";
 import { ceilDiv } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
+import { blocksOf, reduceInto } from "../reduce-kernels.ts";
 import type { Geometry, Phase } from "../conv2d-geometry.ts";
 import type { Abilities, Operands, Variant } from "../variants.ts";
 
@@ -204,4 +205,10 @@ export function describeGeometry(g: Geometry): string {
     ...(g.dilation.some((d) => d !== 1) ? [`dilation ${pair(g.dilation)}`] : []),
     ...(g.groups === 1 ? [] : [`groups ${g.groups}`]),
   ].join(" ");
+}
+
+/** The sums of several parts [parts, ...], added up in their order. */
+export function addUpParts(sums: Tensor, out: Tensor): void {
+  const label = "conv2d-weight-gradient/sum";
+  reduceInto(sums, blocksOf(sums.shape, [0]), out, { kind: "SUM", label });
 }

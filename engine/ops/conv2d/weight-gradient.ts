@@ -11,9 +11,9 @@ import type { Kernel, Overrides } from "../../kernel.ts";
 import { ceilDiv, sizeOf } from "../../shape.ts";
 import { Tensor } from "../../tensor.ts";
 import { weightShape, type Geometry } from "../conv2d-geometry.ts";
-import { blocksOf, reduceInto } from "../reduce-kernels.ts";
 import { defineFamily, type Abilities } from "../variants.ts";
 import {
+  addUpParts,
   columnGroups,
   defineConvolution,
   describeGeometry,
@@ -33,6 +33,7 @@ import {
   type WeightGradientTensors,
   type WeightGradientVariant,
 } from "./launch.ts";
+import { im2colWeightGradient, prefersIm2colGradient } from "./im2col.ts";
 import { pointwiseWeightGradient } from "./pointwise.ts";
 import { preferredWinograd } from "./winograd-choice.ts";
 import { winogradWeightGradient } from "./winograd.ts";
@@ -56,7 +57,7 @@ function variant(definition: Definition): WeightGradientVariant {
     const tensors = { x, dy, dw: sums, ...(readsScalars === true && { x_scalars: x }) };
     const types = { T: x.dtype, O: sums.dtype };
     kernel(tensors, paramsOf(geometry, cut), { types, overrides: overrides?.(geometry) ?? {} });
-    if (sums !== dw) addUp(sums, dw);
+    if (sums !== dw) addUpParts(sums, dw);
   };
   return { name, canRun, run };
 }
@@ -76,11 +77,6 @@ function partsOf(perWorkgroup: number, geometry: Geometry, device: Abilities): P
 
 function partialSums(dw: Tensor, { parts }: Parts): Tensor {
   return Tensor.allocate("conv2dWeightGradient", dw.device, [parts, dw.size], "f32");
-}
-
-function addUp(sums: Tensor, dw: Tensor): void {
-  const label = "conv2d-weight-gradient/sum";
-  reduceInto(sums, blocksOf(sums.shape, [0]), dw, { kind: "SUM", label });
 }
 
 const direct = variant({
@@ -162,7 +158,8 @@ function prefer(device: Abilities, geometry: Geometry): readonly string[] {
   if (packedIn(geometry) && geometry.outChannels < fewestColumns) {
     return ["register", "direct", "subgroup"];
   }
-  return ["pointwise", ...winograd, "subgroup", "register", "direct"];
+  const patches = packedIn(geometry) && prefersIm2colGradient(device, geometry) ? ["im2col"] : [];
+  return ["pointwise", ...winograd, ...patches, "subgroup", "register", "direct"];
 }
 
 export const weightGradientFamily = defineFamily<WeightGradientTensors, Geometry>({
@@ -173,6 +170,7 @@ export const weightGradientFamily = defineFamily<WeightGradientTensors, Geometry
     tiled,
     subgroup,
     depthwise,
+    im2colWeightGradient,
     pointwiseWeightGradient,
     winogradWeightGradient(2),
     winogradWeightGradient(4),
