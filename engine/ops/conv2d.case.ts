@@ -378,7 +378,7 @@ export const conv2dWeightGradientCase = opCase<WeightGradientArgs>({
       im2col: [
         ...packedTrials,
         ...tileTrials,
-        { note: "several parts", x: [2, 23, 25, 40], w: [7, 7, 40, 4], padding: 3 },
+        { note: "several parts", x: [2, 11, 14, 72], w: [7, 7, 72, 4], padding: 3 },
       ],
     }),
     ...trialsOf({
