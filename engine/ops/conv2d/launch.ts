@@ -144,19 +144,39 @@ export function paramsOf(
   { parts, part_rows }: Parts = onePart,
   [y, x]: readonly [Phase, Phase] = [noPhase, noPhase],
 ): Numbers {
-  const { batch, height, width, inChannels, outHeight, outWidth, outChannels } = geometry;
-  const { kernel, stride, dilation, pad, groups } = geometry;
+  const { kernel, stride, dilation, pad } = geometry;
+  // Not put together of parts by spreading: an object of so many members would become a slow hash table.
   return {
-    ...{ batch, height, width, in_channels: inChannels },
-    ...{ out_height: outHeight, out_width: outWidth, out_channels: outChannels, groups },
-    ...{ kernel_height: kernel[0], kernel_width: kernel[1] },
-    ...{ stride_y: stride[0], stride_x: stride[1] },
-    ...{ dilation_y: dilation[0], dilation_x: dilation[1] },
-    ...{ pad_top: pad[0], pad_left: pad[1], parts, part_rows },
-    ...{ phase_y: y.first, phase_height: y.count, tap_y: y.tap, tap_step_y: y.tapStep },
-    ...{ phase_x: x.first, phase_width: x.count, tap_x: x.tap, tap_step_x: x.tapStep },
-    ...{ shift_y: y.shift, shift_step_y: y.shiftStep },
-    ...{ shift_x: x.shift, shift_step_x: x.shiftStep },
+    batch: geometry.batch,
+    height: geometry.height,
+    width: geometry.width,
+    in_channels: geometry.inChannels,
+    out_height: geometry.outHeight,
+    out_width: geometry.outWidth,
+    out_channels: geometry.outChannels,
+    groups: geometry.groups,
+    kernel_height: kernel[0],
+    kernel_width: kernel[1],
+    stride_y: stride[0],
+    stride_x: stride[1],
+    dilation_y: dilation[0],
+    dilation_x: dilation[1],
+    pad_top: pad[0],
+    pad_left: pad[1],
+    parts,
+    part_rows,
+    phase_y: y.first,
+    phase_height: y.count,
+    tap_y: y.tap,
+    tap_step_y: y.tapStep,
+    phase_x: x.first,
+    phase_width: x.count,
+    tap_x: x.tap,
+    tap_step_x: x.tapStep,
+    shift_y: y.shift,
+    shift_step_y: y.shiftStep,
+    shift_x: x.shift,
+    shift_step_x: x.shiftStep,
   };
 }
 
