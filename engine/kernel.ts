@@ -14,7 +14,7 @@ import {
   type ShaderReflection,
 } from "./device/wgsl-reflection.ts";
 import { ArgumentError, DeviceError, LimitError, ShaderError } from "./errors.ts";
-import { emptyBranch, follow, type Branch } from "./option-tree.ts";
+import { emptyBranch, follow, type Branch } from "./remember.ts";
 import { ceilDiv } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 

@@ -80,10 +80,7 @@ export function openScope(): Scope {
  * `tensor` itself when it was made in `scope`, else a view of it: so whoever gets the result may free it without taking it from
  * another owner.
  */
-export function ownedBy<T extends Held & { alias(): T }>(
-  scope: Scope,
-  tensor: T,
-): T {
+export function ownedBy<T extends Held & { alias(): T }>(scope: Scope, tensor: T): T {
   return tensor.lease.scope === scope ? tensor : tensor.alias();
 }
 

@@ -37,6 +37,16 @@ export type ForwardVariant = Variant<ForwardTensors, ForwardProblem>;
 export type InputGradientVariant = Variant<InputGradientTensors, Geometry>;
 export type WeightGradientVariant = Variant<WeightGradientTensors, Geometry>;
 
+/** What follows from a geometry alone, computed once for each. */
+export function byGeometry<T>(compute: (geometry: Geometry) => T): (geometry: Geometry) => T {
+  const results = new WeakMap<Geometry, T>();
+  return (geometry) => {
+    let result = results.get(geometry);
+    if (result === undefined) results.set(geometry, (result = compute(geometry)));
+    return result;
+  };
+}
+
 /** Members of `struct Params` by name; see geometry.wgsl. */
 export type Numbers = Readonly<Record<string, number>>;
 
