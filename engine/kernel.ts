@@ -47,7 +47,7 @@ export interface KernelOptions {
   readonly overrides?: Overrides;
   readonly types?: TypeAliases;
   /** Name in profiles, if one kernel serves several ops. Default: the kernel's name. */
-  readonly label?: string;
+  readonly label?: string | undefined;
 }
 
 /** Records one dispatch: tensors by binding name, numbers by name of the member of `struct Params`. */

@@ -69,7 +69,8 @@ export class CommandRecorder {
   readonly #params: GPUBuffer;
   readonly #pages: ParamPages;
   readonly #bindGroups: BindGroups;
-  readonly #dynamicOffsets = new Uint32Array(1);
+  /** An array, because the binding takes longer for a Uint32Array. */
+  readonly #dynamicOffsets = [0];
   #commands: Command[] = [];
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
@@ -269,13 +270,8 @@ export class CommandRecorder {
     if (pipeline.compiled !== this.#pipeline) pass.setPipeline(pipeline.compiled);
     this.#pipeline = pipeline.compiled;
     this.#dynamicOffsets[0] = offset;
-    pass.setBindGroup(
-      0,
-      group,
-      this.#dynamicOffsets,
-      0,
-      pipeline.layout.uniform === undefined ? 0 : 1,
-    );
+    if (pipeline.layout.uniform === undefined) pass.setBindGroup(0, group);
+    else pass.setBindGroup(0, group, this.#dynamicOffsets);
     pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
     this.counts.dispatches++;
     if (timestampWrites !== undefined) this.#endPass();

@@ -95,7 +95,9 @@ type Product = Pick<MatmulProblem, "m" | "n" | "k" | "transposeA" | "transposeB"
 function multiply(a: Tensor, b: Tensor, out: Tensor, product: Product): void {
   const { m, n, k } = product;
   const batch = out.shape[0] ?? 0;
-  matmulFamily.run(out.device, { a, b, out }, { batch, aBatch: m * k, bBatch: k * n, ...product });
+  const strides = { aBatch: m * k, bBatch: k * n };
+  const label = "conv2d-winograd/products";
+  matmulFamily.run(out.device, { a, b, out }, { batch, ...strides, ...product, label });
 }
 
 function variant<T extends Operands>(
