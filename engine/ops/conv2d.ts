@@ -136,8 +136,8 @@ const weightGradientOp: Op<Two, Geometry, Saved> = defineOp({
  * are no sizes.
  */
 export function conv2d(x: Tensor, w: Tensor, options: Conv2dOptions = {}): Tensor {
-  const { bias, ...rest } = options;
-  const geometry = convolutionGeometry("conv2d", x.shape, w.shape, rest);
+  const { bias } = options;
+  const geometry = convolutionGeometry("conv2d", x.shape, w.shape, options);
   return conv2dOp(bias === undefined ? [x, w] : [x, w, bias], geometry);
 }
 
@@ -157,8 +157,8 @@ export function conv2dTranspose(
   w: Tensor,
   options: Conv2dTransposeOptions = {},
 ): Tensor {
-  const { bias, ...rest } = options;
-  const geometry = transposedGeometry("conv2dTranspose", x.shape, w.shape, rest);
+  const { bias } = options;
+  const geometry = transposedGeometry("conv2dTranspose", x.shape, w.shape, options);
   const out = inputGradientOp([x, w], geometry);
   if (bias === undefined) return out;
   requireShape("conv2dTranspose", "bias", bias, [geometry.inChannels]);

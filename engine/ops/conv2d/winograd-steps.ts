@@ -9,7 +9,13 @@ import outputSource from "../../../shaders/conv2d/winograd-output.wgsl";
 import weightGradientSource from "../../../shaders/conv2d/winograd-weight-gradient.wgsl";
 import weightsSource from "../../../shaders/conv2d/winograd-weights.wgsl";
 import type { DType } from "../../dtype.ts";
-import { defineKernel, linearGrid, type Kernel, type ShaderSource } from "../../kernel.ts";
+import {
+  defineKernel,
+  linearGrid,
+  type Kernel,
+  type KernelOptions,
+  type ShaderSource,
+} from "../../kernel.ts";
 import { ceilDiv } from "../../shape.ts";
 import { Tensor } from "../../tensor.ts";
 
@@ -94,9 +100,18 @@ function tileParams(
   const { lanes } = shapeOfWork(image);
   const strip = lanes === 4 ? tilesX : 1;
   return {
-    ...{ images, height, width, channels: channels / lanes },
-    ...{ pad_top: corner[0], pad_left: corner[1], tiles_y: tilesY, tiles_x: tilesX },
-    ...{ first_row: rows.first, rows: rows.count, strip, strips: ceilDiv(tilesX, strip) },
+    images,
+    height,
+    width,
+    channels: channels / lanes,
+    pad_top: corner[0],
+    pad_left: corner[1],
+    tiles_y: tilesY,
+    tiles_x: tilesX,
+    first_row: rows.first,
+    rows: rows.count,
+    strip,
+    strips: ceilDiv(tilesX, strip),
     side: tile + 2,
   };
 }
@@ -104,12 +119,11 @@ function tileParams(
 function optionsOf(
   tile: TileSize,
   stored: Tensor,
-  flags: Readonly<Record<string, boolean>> = {},
-): Parameters<Kernel>[2] {
+  flags: Readonly<Record<string, number>> = {},
+): KernelOptions {
   const { lanes, workgroup } = shapeOfWork(stored);
-  const switches = Object.entries(flags).map(([name, on]) => [name, Number(on)] as const);
   return {
-    overrides: { TILE: tile, WORKGROUP: workgroup, ...Object.fromEntries(switches) },
+    overrides: { ...flags, TILE: tile, WORKGROUP: workgroup },
     types: { T: elementType(stored.dtype, lanes), E: elementType("f32", lanes) },
   };
 }
@@ -134,7 +148,7 @@ export function transformOutput(
   rows: Rows,
 ): void {
   const tensors = { products, bias: bias ?? products, out };
-  const options = optionsOf(tiling.tile, out, { BIAS: bias !== undefined });
+  const options = optionsOf(tiling.tile, out, { BIAS: Number(bias !== undefined) });
   outputKernel(tensors, tileParams(tiling, out, itself, rows), options);
 }
 
@@ -156,7 +170,7 @@ function kernelParams(tile: TileSize, w: Tensor): Readonly<Record<string, number
 export function transformWeights(w: Tensor, tile: TileSize, flip: boolean): Tensor {
   const shape = [positionsOf(tile), ...w.shape.slice(2)];
   const out = Tensor.allocate("conv2d", w.device, shape, "f32");
-  weightsKernel({ w, out }, kernelParams(tile, w), optionsOf(tile, w, { FLIP: flip }));
+  weightsKernel({ w, out }, kernelParams(tile, w), optionsOf(tile, w, { FLIP: Number(flip) }));
   return out;
 }
 
@@ -168,6 +182,6 @@ export function transformWeightGradient(
   tile: TileSize,
 ): void {
   const tensors = { products, sums: sums ?? products, dw };
-  const options = optionsOf(tile, dw, { SUMS: sums !== undefined });
+  const options = optionsOf(tile, dw, { SUMS: Number(sums !== undefined) });
   weightGradientKernel(tensors, kernelParams(tile, dw), options);
 }
