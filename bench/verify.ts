@@ -35,14 +35,15 @@ export async function verify(device: Device, what: string, prepared: Prepared): 
 }
 
 /**
- * Leaves NaN in the memory that the next run will get, so that the result of another variant, left there, cannot pass for its own.
+ * Leaves NaN in the memory that the next run will get, the same as this one, so that the result of another variant, left there, cannot
+ * pass for its own.
  * @returns the number of elements of the result.
  */
 function poison(device: Device, prepared: Prepared): number {
   using _scope = openScope();
-  const { shape, dtype, size } = prepared.run();
-  if (dtype === "f32") full(shape, NaN, { device });
-  return size;
+  const out = prepared.run();
+  if (out.dtype === "f32") out.assign(full(out.shape, NaN, { device }));
+  return out.size;
 }
 
 /** Scattered, the same each time. The step has no small divisor, so that all rows and columns are met. */

@@ -3,8 +3,9 @@
  * definition names only what WGSL cannot say: how many workgroups cover a problem.
  */
 import type { Device } from "./device/device.ts";
-import type { BoundBuffer, Grid } from "./device/command-recorder.ts";
-import type { Pipeline, PipelineRequest, ShaderSource } from "./device/pipeline-cache.ts";
+import type { BoundBuffer } from "./device/bind-groups.ts";
+import type { Grid } from "./device/command-recorder.ts";
+import type { PipelineRequest, ShaderSource } from "./device/pipeline-cache.ts";
 import {
   packParams,
   reflectShader,
@@ -13,6 +14,7 @@ import {
   type ShaderReflection,
 } from "./device/wgsl-reflection.ts";
 import { ArgumentError, DeviceError, LimitError, ShaderError } from "./errors.ts";
+import { emptyBranch, follow, type Branch } from "./remember.ts";
 import { ceilDiv } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -45,7 +47,7 @@ export interface KernelOptions {
   readonly overrides?: Overrides;
   readonly types?: TypeAliases;
   /** Name in profiles, if one kernel serves several ops. Default: the kernel's name. */
-  readonly label?: string;
+  readonly label?: string | undefined;
 }
 
 /** Records one dispatch: tensors by binding name, numbers by name of the member of `struct Params`. */
@@ -57,11 +59,10 @@ export type Kernel = (
 
 /** What is left to look up when a kernel is called again with the same overrides and types. */
 interface Specialization {
-  readonly key: string;
   readonly reflection: ShaderReflection;
-  readonly bindings: readonly Binding[];
+  readonly storage: readonly Binding[];
   readonly overrides: Readonly<Record<string, number>>;
-  readonly request: () => PipelineRequest;
+  readonly request: PipelineRequest;
 }
 
 /**
@@ -70,41 +71,17 @@ interface Specialization {
  * @throws ShaderError at the first call when the WGSL cannot be understood, or a name does not occur in it.
  */
 export function defineKernel(definition: KernelDefinition): Kernel {
-  const specializations = new Map<string, Specialization>();
+  const specializations = emptyBranch<Branch<Specialization>>();
   return (tensors, params = {}, options = {}) => {
-    const key = specializationKey(options);
-    let special = specializations.get(key);
-    if (special === undefined)
-      specializations.set(key, (special = specialize(definition, options, key)));
-    const device = deviceOf(definition.name, tensors);
-    const pipeline = device.pipelines.get(special.key, special.request);
-    dispatch(
-      definition,
-      special,
-      device,
-      pipeline,
-      tensors,
-      params,
-      options.label ?? definition.name,
-    );
+    const { overrides = {}, types = {}, label = definition.name } = options;
+    const byOverrides = follow(specializations, overrides);
+    const place = follow((byOverrides.value ??= emptyBranch()), types);
+    place.value ??= specialize(definition, options);
+    dispatch(definition, place.value, tensors, params, label);
   };
 }
 
-function specializationKey({ overrides, types }: KernelOptions): string {
-  let key = "";
-  if (overrides !== undefined)
-    for (const name in overrides) key += `${name}=${overrides[name] ?? ""} `;
-  if (types !== undefined) for (const name in types) key += `${name}:${types[name] ?? ""} `;
-  return key;
-}
-
-let kernelCount = 0;
-
-function specialize(
-  definition: KernelDefinition,
-  options: KernelOptions,
-  key: string,
-): Specialization {
+function specialize(definition: KernelDefinition, options: KernelOptions): Specialization {
   const { name, entryPoint = "main" } = definition;
   const source = withTypes(definition.source, options.types ?? {});
   const reflection = reflectShader(source.file, source.code);
@@ -118,14 +95,16 @@ function specialize(
     ...definition.overrides,
     ...options.overrides,
   });
-  const request = (): PipelineRequest => ({
+  const request: PipelineRequest = {
     label: options.label ?? name,
     source,
     entryPoint,
     constants: overrides,
     bindings,
-  });
-  return { key: `${kernelCount++} ${key}`, reflection, bindings, overrides, request };
+    paramBytes: 4 * reflection.paramWords,
+  };
+  const storage = bindings.filter(({ kind }) => kind !== "uniform");
+  return { reflection, storage, overrides, request };
 }
 
 /** Replaces `alias T = f32;`. Line numbers stay: `enable f16;` joins the first line. */
@@ -182,69 +161,74 @@ function deviceOf(name: string, tensors: Readonly<Record<string, Tensor>>): Devi
 
 function dispatch(
   definition: KernelDefinition,
-  special: Specialization,
-  device: Device,
-  pipeline: Pipeline,
+  { reflection, storage, overrides, request }: Specialization,
   tensors: Readonly<Record<string, Tensor>>,
   params: ParamValues,
   label: string,
 ): void {
   const { name, source } = definition;
-  const resources: BoundBuffer[] = [];
-  let uniformIndex: number | undefined;
-  for (const { name: binding, index, kind } of special.bindings) {
-    if (kind === "uniform") {
-      uniformIndex = index;
-      continue;
-    }
-    const bound = tensors[binding];
-    if (bound === undefined) {
-      throw new ArgumentError(
-        name,
-        `the binding ${binding} of ${source.file} got no tensor`,
-        "Pass it by this name",
-      );
-    }
-    if (bound.device !== device) {
-      throw new DeviceError(
-        name,
-        `the tensor of the binding ${binding} lives on another device: ${bound.toString()}`,
-        "Create all of them on one device",
-      );
-    }
-    const { buffer, byteOffset } = bound.memory(name);
-    if (kind === "read_write") bound.hostIntegers = undefined;
-    resources.push({ binding: index, buffer, byteOffset });
+  const device = deviceOf(name, tensors);
+  const pipeline = device.pipelines.get(request);
+  const resources = storage.map((binding) => bind(definition, device, binding, tensors));
+  checkAliasing(name, storage, tensors, resources);
+  const grid = definition.grid(params, overrides);
+  const page = device.recorder.paramsOf(pipeline);
+  packParams(source.file, reflection, params, page);
+  device.recorder.dispatch(label, pipeline, resources, page, grid);
+}
+
+function bind(
+  { name, source }: KernelDefinition,
+  device: Device,
+  { name: binding, kind }: Binding,
+  tensors: Readonly<Record<string, Tensor>>,
+): BoundBuffer {
+  const bound = tensors[binding];
+  if (bound === undefined) {
+    throw new ArgumentError(
+      name,
+      `the binding ${binding} of ${source.file} got no tensor`,
+      "Pass it by this name",
+    );
   }
-  checkAliasing(name, special.bindings, tensors, resources);
-  device.recorder.dispatch({
-    label,
-    pipeline,
-    resources,
-    uniformIndex,
-    params: packParams(source.file, special.reflection, params),
-    grid: definition.grid(params, special.overrides),
-  });
+  if (bound.device !== device) {
+    throw new DeviceError(
+      name,
+      `the tensor of the binding ${binding} lives on another device: ${bound.toString()}`,
+      "Create all of them on one device",
+    );
+  }
+  if (kind === "read_write") bound.hostIntegers = undefined;
+  return bound.memory(name);
 }
 
 /** WebGPU forbids a buffer to be written through one binding and used through another in the same dispatch. */
 function checkAliasing(
   name: string,
-  bindings: readonly Binding[],
+  storage: readonly Binding[],
   tensors: Readonly<Record<string, Tensor>>,
   resources: readonly BoundBuffer[],
 ): void {
-  for (const { name: binding, index, kind } of bindings) {
-    if (kind !== "read_write") continue;
-    const written = resources.find((resource) => resource.binding === index)?.buffer;
-    if (resources.some((other) => other.binding !== index && other.buffer === written)) {
-      throw new ArgumentError(
-        name,
-        `the output ${binding} shares its memory with another binding: ${tensors[binding]?.toString() ?? ""}`,
-        "Write to a tensor of its own",
-      );
+  for (let i = 0; i < storage.length; i++) {
+    if (storage[i]?.kind !== "read_write") continue;
+    for (let j = 0; j < storage.length; j++) {
+      if (i !== j && resources[i]?.buffer === resources[j]?.buffer)
+        throw aliasingError(name, storage[i], tensors);
     }
   }
+}
+
+function aliasingError(
+  name: string,
+  output: Binding | undefined,
+  tensors: Readonly<Record<string, Tensor>>,
+): ArgumentError {
+  const binding = output?.name ?? "";
+  return new ArgumentError(
+    name,
+    `the output ${binding} shares its memory with another binding: ${tensors[binding]?.toString() ?? ""}`,
+    "Write to a tensor of its own",
+  );
 }
 
 /** The grid for one invocation per item: workgroups in x, spilling into y beyond WebGPU's 65,535. See lib/grid.wgsl. */

@@ -4,7 +4,7 @@
  */
 import { sameDevice } from "./device/device.ts";
 import { bytesPerElement, type DType } from "./dtype.ts";
-import { openScope, ownedBy } from "./scope.ts";
+import { openScope, ownedBy, type Scope } from "./scope.ts";
 import { checkShape, type Shape } from "./shape.ts";
 import { announce, isRecording, noGrad } from "./tape.ts";
 import { Tensor } from "./tensor.ts";
@@ -107,14 +107,26 @@ function runForward<I extends readonly Tensor[], A, S extends Saved>(
   attributes: A,
 ): S {
   if (definition.view === true || out.size === 0) return {} as S;
-  using scope = openScope();
-  const saved: Saved = noGrad(() => definition.forward(inputs, out, attributes));
-  const owned: Record<string, Tensor> = {};
+  const scope = openScope();
+  try {
+    return owned(
+      scope,
+      noGrad(() => definition.forward(inputs, out, attributes)),
+    ) as S;
+  } finally {
+    // Not `using`: what it is compiled to takes longer than the dispatch.
+    scope[Symbol.dispose]();
+  }
+}
+
+/** What was saved, kept out of the scope that it was made in, with views in place of what was made elsewhere. */
+function owned(scope: Scope, saved: Saved): Saved {
+  const kept: Record<string, Tensor> = {};
   for (const name in saved) {
     const value = saved[name];
-    if (value !== undefined) owned[name] = scope.keep(ownedBy(scope, value));
+    if (value !== undefined) kept[name] = scope.keep(ownedBy(scope, value));
   }
-  return owned as S;
+  return kept;
 }
 
 function recordNode<I extends readonly Tensor[], A, S extends Saved>(

@@ -1,6 +1,7 @@
 /**
  * @file Who frees what. Every tensor holds a lease on its memory. The lease ends when the tape has used the value for the last
- * time, when the scope closes in which the tensor was made, or, as a safety net, when the garbage collector takes the tensor.
+ * time, when the scope closes in which the tensor was made, or, as a safety net for tensors under no scope, when the garbage collector
+ * takes the tensor.
  */
 
 /** Right to a piece of device memory; ends once, after which `release` does nothing. */
@@ -11,7 +12,17 @@ export interface Lease {
   release(by: string): void;
 }
 
+/** A tensor. */
+interface Held {
+  readonly lease: Lease;
+}
+
 let innermost: Scope | undefined;
+
+/** The safety net. Scopes need none, and a registration costs as much as the rest of a tensor. */
+const collector = new FinalizationRegistry<Lease>((lease) => {
+  lease.release("the garbage collector");
+});
 
 /**
  * A region of the program at whose end the tensors made in it are freed, except those that were kept.
@@ -42,11 +53,8 @@ export class Scope implements Disposable {
   }
 
   /** Lets `held` outlive this scope: it goes to the enclosing one, if any. Returns its argument. */
-  keep<T extends { readonly lease: Lease }>(held: T): T {
-    if (held.lease.scope === this) {
-      if (this.#outer === undefined) held.lease.scope = undefined;
-      else this.#outer.adopt(held.lease);
-    }
+  keep<T extends Held>(held: T): T {
+    if (held.lease.scope === this) putUnder(this.#outer, held);
     return held;
   }
 
@@ -72,24 +80,31 @@ export function openScope(): Scope {
  * `tensor` itself when it was made in `scope`, else a view of it: so whoever gets the result may free it without taking it from
  * another owner.
  */
-export function ownedBy<T extends { readonly lease: Lease; alias(): T }>(
-  scope: Scope,
-  tensor: T,
-): T {
+export function ownedBy<T extends Held & { alias(): T }>(scope: Scope, tensor: T): T {
   return tensor.lease.scope === scope ? tensor : tensor.alias();
 }
 
-/** Puts a new lease under the current scope, if there is one. */
-export function adoptByScope(lease: Lease): void {
-  innermost?.adopt(lease);
+/** Puts a tensor's lease under a scope; under none, the garbage collector ends it. */
+export function putUnder(scope: Scope | undefined, held: Held): void {
+  if (scope !== undefined) {
+    scope.adopt(held.lease);
+    return;
+  }
+  held.lease.scope = undefined;
+  collector.register(held, held.lease);
+}
+
+/** Puts a new tensor under the current scope. */
+export function adopt(held: Held): void {
+  putUnder(innermost, held);
 }
 
 /**
  * Lets a tensor outlive every scope and `backward`: it lives until it is released or the garbage collector takes it.
  * For parameters, optimizer state and results. Returns its argument.
  */
-export function keep<T extends { readonly lease: Lease; kept: boolean }>(held: T): T {
-  held.lease.scope = undefined;
+export function keep<T extends Held & { kept: boolean }>(held: T): T {
+  if (held.lease.scope !== undefined) putUnder(undefined, held);
   held.kept = true;
   return held;
 }

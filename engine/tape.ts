@@ -114,23 +114,27 @@ function propagate(
   gradients: Map<Tensor, Tensor>,
   arithmetic: GradientArithmetic,
 ): void {
-  using scope = openScope();
-  const results = node.gradient(dy);
-  if (results.length < node.inputs.length) throw shortRuleError(node, results.length);
-  node.inputs.forEach((input, i) => {
-    const result = results[i];
-    if (!input.requiresGrad || result === undefined || result === null) return;
-    // A rule may hand dy, an input or one tensor twice through; the walk frees what it gets, so it needs views of its own.
-    const own = ownedBy(scope, result);
-    const fitted = shapesEqual(own.shape, input.shape) ? own : arithmetic.sumTo(own, input.shape);
-    announce(fitted, node.op, "gradient");
-    const earlier = gradients.get(input);
-    gradients.set(
-      input,
-      scope.keep(earlier === undefined ? fitted : arithmetic.add(earlier, fitted)),
-    );
-    earlier?.release("backward");
-  });
+  const { inputs } = node;
+  const scope = openScope();
+  try {
+    const results = node.gradient(dy);
+    if (results.length < inputs.length) throw shortRuleError(node, results.length);
+    for (const [i, input] of inputs.entries()) {
+      const result = results[i];
+      if (!input.requiresGrad || result === undefined || result === null) continue;
+      // A rule may hand dy, an input or one tensor twice through; the walk frees what it gets, so it needs views of its own.
+      const own = ownedBy(scope, result);
+      const fitted = shapesEqual(own.shape, input.shape) ? own : arithmetic.sumTo(own, input.shape);
+      announce(fitted, node.op, "gradient");
+      const earlier = gradients.get(input);
+      const sum = earlier === undefined ? fitted : arithmetic.add(earlier, fitted);
+      gradients.set(input, scope.keep(sum));
+      earlier?.release("backward");
+    }
+  } finally {
+    // Not `using`: what it is compiled to takes longer than a dispatch.
+    scope[Symbol.dispose]();
+  }
 }
 
 function freeNode(tensor: Tensor, node: TapeNode, spared: ReadonlySet<Tensor>): void {

@@ -14,14 +14,9 @@ import {
   type HostData,
 } from "./dtype.ts";
 import { ArgumentError, DeviceError, DTypeError, ShapeError, UseAfterFreeError } from "./errors.ts";
-import { adoptByScope, type Lease } from "./scope.ts";
+import { adopt, putUnder, type Lease } from "./scope.ts";
 import { checkShape, formatShape, shapesEqual, sizeOf, type Shape } from "./shape.ts";
 import { Storage, type StorageLease } from "./storage.ts";
-
-/** The safety net: ends the lease of a tensor that nobody released. */
-const finalizer = new FinalizationRegistry<StorageLease>((lease) => {
-  lease.release("the garbage collector");
-});
 
 /** How a tensor came to be, for `backward`; see `tape.ts`. */
 export interface TapeNode {
@@ -65,8 +60,7 @@ export class Tensor {
     this.shape = shape;
     this.dtype = dtype;
     this.size = sizeOf(shape);
-    finalizer.register(this, lease);
-    adoptByScope(lease);
+    adopt(this);
   }
 
   /** New memory, contents undefined. Throws `LimitError` beyond the adapter's limits. */
@@ -164,9 +158,8 @@ export class Tensor {
     const { scope } = this.#lease;
     this.#lease.release(op);
     this.#lease = storage.lease();
-    scope?.adopt(this.#lease);
     this.#byteOffset = place;
-    finalizer.register(this, this.#lease);
+    putUnder(scope, this);
   }
 
   /**

@@ -40,7 +40,7 @@ export function loadOwnKernel(path: string, task: Interface): OwnKernel {
       `no binding is called ${missing}. The task binds ${list(task.tensors)}`,
     );
   }
-  for (const { name } of params) {
+  for (const name of params.keys()) {
     if (task.params.includes(name)) continue;
     throw unknownName(
       source,
@@ -51,7 +51,7 @@ export function loadOwnKernel(path: string, task: Interface): OwnKernel {
   // The expressions may use names that the kernel itself does not ask for.
   let problem: Names = {};
   const kernel = defineKernel({ name: source.file, source, grid: () => workgroups(problem) });
-  const wanted = params.map(({ name }) => name);
+  const wanted = [...params.keys()];
   return (tensors, values) => {
     problem = values;
     kernel(tensors, Object.fromEntries(wanted.map((name) => [name, values[name] ?? NaN])));

@@ -42,6 +42,8 @@ export class BufferPool {
   readonly #free = new Map<number, DeviceBuffer[]>();
   readonly #canDestroy: (buffer: DeviceBuffer) => boolean;
   readonly #onDestroy: () => void;
+  /** The largest size that can be bound. */
+  readonly #limit: number;
   #nextId = 1;
   #liveBuffers = 0;
   #liveBytes = 0;
@@ -58,16 +60,17 @@ export class BufferPool {
     canDestroy: (buffer: DeviceBuffer) => boolean,
     onDestroy: () => void,
   ) {
+    const { maxStorageBufferBindingSize, maxBufferSize } = gpu.limits;
+    const most = Math.min(maxStorageBufferBindingSize, maxBufferSize);
     this.#gpu = gpu;
+    this.#limit = most - (most % granularity);
     this.#canDestroy = canDestroy;
     this.#onDestroy = onDestroy;
   }
 
   /** A buffer of at least `bytes`, its contents undefined. Throws `LimitError` before allocating what cannot be bound. */
   acquire(op: string, bytes: number): DeviceBuffer {
-    const { maxStorageBufferBindingSize, maxBufferSize } = this.#gpu.limits;
-    const most = Math.min(maxStorageBufferBindingSize, maxBufferSize);
-    const limit = most - (most % granularity);
+    const limit = this.#limit;
     const padded = Math.max(granularity, Math.ceil(bytes / granularity) * granularity);
     if (padded > limit) {
       throw new LimitError(
@@ -93,7 +96,7 @@ export class BufferPool {
   release(buffer: DeviceBuffer): void {
     const list = this.#free.get(buffer.byteLength);
     if (list === undefined) this.#free.set(buffer.byteLength, [buffer]);
-    else list.push(buffer);
+    else insert(list, buffer);
     this.#liveBuffers--;
     this.#liveBytes -= buffer.byteLength;
     this.#pooledBuffers++;
@@ -143,6 +146,20 @@ export class BufferPool {
     });
     return { id: this.#nextId++, gpu, byteLength, lastUse: 0 };
   }
+}
+
+/**
+ * Into its place, the oldest last. The oldest is taken first: so a step that repeats gets the same buffers for the same tensors,
+ * whatever the order in which the step before freed them, and finds its bind groups made.
+ */
+function insert(list: DeviceBuffer[], buffer: DeviceBuffer): void {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((list[middle]?.id ?? 0) > buffer.id) low = middle + 1;
+    else high = middle;
+  }
+  list.splice(low, 0, buffer);
 }
 
 /** `"1.5 MiB"`; for people. */

@@ -6,27 +6,22 @@
  * while earlier commands that read its old contents are still on their way.
  */
 import { LimitError, ValidationError, type WgradError } from "../errors.ts";
+import { BindGroups, type BoundBuffer } from "./bind-groups.ts";
 import type { DeviceBuffer } from "./buffer-pool.ts";
+import { pageBytes, ParamPages, type ParamPage } from "./param-pages.ts";
 import type { Pipeline } from "./pipeline-cache.ts";
 import type { DispatchTimer } from "./profiler.ts";
 
 export type Grid = readonly [x: number, y: number, z: number];
 
-/** A buffer at a binding, from `byteOffset` to its end. */
-export interface BoundBuffer {
-  readonly binding: number;
-  readonly buffer: DeviceBuffer;
-  readonly byteOffset: number;
-}
-
 interface Dispatch {
   readonly kind: "dispatch";
   readonly label: string;
   readonly pipeline: Pipeline;
-  /** The storage bindings; the uniform, if any, is not among them. */
-  readonly resources: readonly BoundBuffer[];
-  readonly uniformIndex: number | undefined;
-  readonly params: Uint32Array<ArrayBuffer>;
+  readonly group: GPUBindGroup;
+  readonly page: ParamPage;
+  /** Where `struct Params` begins in the page, in bytes. */
+  readonly offset: number;
   readonly grid: Grid;
 }
 
@@ -55,26 +50,34 @@ interface Clear {
 
 export type Command = Dispatch | Write | Copy | Clear;
 
-/** Bytes of uniforms that one submit may carry; more commands go into the next submit. */
-const arenaBytes = 256 * 1024;
-
 /** A long recording is handed over before it is complete, so that the device has work while the host records. */
 const commandsPerSubmit = 192;
 
-/** Bind groups are cheap to make again; this only bounds the map. */
-const maxBindGroups = 16384;
+/** What `flush` hands over. */
+interface Recording {
+  readonly serial: number;
+  readonly commands: readonly Command[];
+  readonly pages: readonly ParamPage[];
+}
 
 export class CommandRecorder {
   readonly #gpu: GPUDevice;
   readonly #onError: (error: WgradError, serial: number) => void;
-  readonly #arena: GPUBuffer;
-  readonly #arenaWords = new Uint32Array(arenaBytes / 4);
-  readonly #alignment: number;
-  readonly #bindGroups = new Map<string, GPUBindGroup>();
+  /** Asking the binding for a limit takes as long as a dispatch. */
+  readonly #mostWorkgroups: number;
+  readonly #mostParamBytes: number;
+  readonly #params: GPUBuffer;
+  readonly #pages: ParamPages;
+  readonly #bindGroups: BindGroups;
+  /** An array, because the binding takes longer for a Uint32Array. */
+  readonly #dynamicOffsets = [0];
   #commands: Command[] = [];
-  #arenaOffset = 0;
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
+  /** Set in the current pass. */
+  #pipeline: GPUComputePipeline | undefined;
+  /** Of which the device has a copy. */
+  #page: ParamPage | undefined;
   #tail: Promise<void> | undefined;
   #recording = 1;
   #submitted = 0;
@@ -87,14 +90,18 @@ export class CommandRecorder {
 
   /** @param onError told of what cannot be encoded, and of the serial of the recording that it was in. */
   constructor(gpu: GPUDevice, onError: (error: WgradError, serial: number) => void) {
+    const { limits } = gpu;
     this.#gpu = gpu;
     this.#onError = onError;
-    this.#alignment = gpu.limits.minUniformBufferOffsetAlignment;
-    this.#arena = gpu.createBuffer({
+    this.#mostWorkgroups = limits.maxComputeWorkgroupsPerDimension;
+    this.#mostParamBytes = Math.min(limits.maxUniformBufferBindingSize, pageBytes);
+    this.#pages = new ParamPages(limits.minUniformBufferOffsetAlignment);
+    this.#params = gpu.createBuffer({
       label: "params",
-      size: arenaBytes,
+      size: pageBytes,
       usage: 0x40 /* UNIFORM */ | 0x8 /* COPY_DST */,
     });
+    this.#bindGroups = new BindGroups(gpu, this.#params);
   }
 
   /** Serial of the last recording that `flush` took; they are submitted in this order. */
@@ -107,28 +114,38 @@ export class CommandRecorder {
     return buffer.lastUse <= this.#submitted;
   }
 
-  dispatch(dispatch: Omit<Dispatch, "kind">): void {
-    const { maxComputeWorkgroupsPerDimension: limit, maxUniformBufferBindingSize } =
-      this.#gpu.limits;
-    const mostBytes = Math.min(maxUniformBufferBindingSize, arenaBytes);
-    const { grid, label, params } = dispatch;
-    if (params.byteLength > mostBytes) {
+  /** Where the next dispatch of `pipeline` finds its `struct Params`: from word `used` of the page on. */
+  paramsOf({ label, paramBytes }: Pipeline): ParamPage {
+    if (paramBytes > this.#mostParamBytes) {
       throw new LimitError(
         label,
-        `struct Params takes ${params.byteLength} bytes, more than a uniform's ${mostBytes}`,
+        `struct Params takes ${paramBytes} bytes, more than a uniform's ${this.#mostParamBytes}`,
         "Put long lists into a storage buffer",
       );
     }
-    if (grid.some((count) => !Number.isInteger(count) || count < 0 || count > limit)) {
-      throw new LimitError(
-        label,
-        `a grid of ${grid.join(" x ")} workgroups does not fit: each axis takes whole numbers up to ${limit}`,
-        "Use a smaller batch or image, or a grid that spills into y and z",
-      );
+    return this.#pages.withRoom(paramBytes / 4);
+  }
+
+  /**
+   * @param resources of the storage bindings, in the order of the pipeline's layout.
+   * @param page that `paramsOf` gave for the pipeline, filled since.
+   */
+  dispatch(
+    label: string,
+    pipeline: Pipeline,
+    resources: readonly BoundBuffer[],
+    page: ParamPage,
+    grid: Grid,
+  ): void {
+    for (const count of grid) {
+      if (!(Number.isInteger(count) && count >= 0 && count <= this.#mostWorkgroups))
+        throw gridError(label, grid, this.#mostWorkgroups);
     }
     if (grid.includes(0)) return;
-    for (const { buffer } of dispatch.resources) buffer.lastUse = this.#recording;
-    this.#record({ kind: "dispatch", ...dispatch });
+    for (const { buffer } of resources) buffer.lastUse = this.#recording;
+    const group = this.#bindGroups.get(pipeline.layout, resources, label);
+    const offset = this.#pages.take(page, pipeline.paramBytes / 4);
+    this.#record({ kind: "dispatch", label, pipeline, group, page, offset, grid });
   }
 
   /** Uploads `data` to `buffer`, at once or in its turn. The bytes must not change afterwards. */
@@ -171,25 +188,29 @@ export class CommandRecorder {
    */
   flush(): Promise<void> | undefined {
     if (this.#commands.length === 0) return this.#tail;
-    const commands = this.#commands;
-    const serial = this.#recording++;
-    this.#commands = [];
+    const recording = this.#endRecording();
     const compiling = new Set<Promise<void>>();
-    for (const command of commands) {
+    for (const command of recording.commands) {
       if (command.kind === "dispatch" && command.pipeline.compiled === undefined)
         compiling.add(command.pipeline.ready);
     }
     if (compiling.size === 0 && this.#tail === undefined) {
-      this.#submit(commands, serial);
+      this.#submit(recording);
       return undefined;
     }
     // No part of this rejects: what goes wrong is reported, so that nobody needs to wait for a flush.
     const tail = Promise.all([this.#tail, ...compiling]).then(() => {
-      this.#submit(commands, serial);
+      this.#submit(recording);
       if (this.#tail === tail) this.#tail = undefined;
     });
     this.#tail = tail;
     return tail;
+  }
+
+  #endRecording(): Recording {
+    const commands = this.#commands;
+    this.#commands = [];
+    return { serial: this.#recording++, commands, pages: this.#pages.endRecording() };
   }
 
   #record(command: Command): void {
@@ -197,7 +218,7 @@ export class CommandRecorder {
     if (this.#commands.length >= this.commandsPerSubmit) void this.flush();
   }
 
-  #submit(commands: readonly Command[], serial: number): void {
+  #submit({ serial, commands, pages }: Recording): void {
     for (const command of commands) {
       try {
         this.#encode(command, serial);
@@ -206,6 +227,8 @@ export class CommandRecorder {
       }
     }
     this.#finish();
+    this.#pages.giveBack(pages);
+    this.#page = undefined;
     this.#submitted = serial;
   }
 
@@ -236,51 +259,29 @@ export class CommandRecorder {
     }
   }
 
-  #encodeDispatch(command: Dispatch): void {
-    const { pipeline, params, grid } = command;
+  #encodeDispatch({ label, pipeline, group, page, offset, grid }: Dispatch): void {
     if (pipeline.compiled === undefined) return;
-    if (this.#arenaOffset + params.byteLength > arenaBytes) this.#finish();
-    const offset = this.#arenaOffset;
-    if (params.length > 0) {
-      this.#arenaWords.set(params, offset / 4);
-      this.#arenaOffset =
-        Math.ceil((offset + params.byteLength) / this.#alignment) * this.#alignment;
-    }
-    const timestampWrites = this.profiler?.begin(command.label);
+    if (page !== this.#page) this.#upload(page);
+    const timestampWrites = this.profiler?.begin(label);
     if (timestampWrites !== undefined) this.#endPass();
-    this.#pass ??= this.#encoderOf().beginComputePass(
-      timestampWrites === undefined ? {} : { label: command.label, timestampWrites },
-    );
-    this.#pass.setPipeline(pipeline.compiled);
-    this.#pass.setBindGroup(
-      0,
-      this.#bindGroupOf(command),
-      command.uniformIndex === undefined ? [] : [offset],
-    );
-    this.#pass.dispatchWorkgroups(...grid);
+    const pass = (this.#pass ??= this.#encoderOf().beginComputePass(
+      timestampWrites === undefined ? {} : { label, timestampWrites },
+    ));
+    if (pipeline.compiled !== this.#pipeline) pass.setPipeline(pipeline.compiled);
+    this.#pipeline = pipeline.compiled;
+    this.#dynamicOffsets[0] = offset;
+    if (pipeline.layout.uniform === undefined) pass.setBindGroup(0, group);
+    else pass.setBindGroup(0, group, this.#dynamicOffsets);
+    pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
     this.counts.dispatches++;
     if (timestampWrites !== undefined) this.#endPass();
   }
 
-  #bindGroupOf({ pipeline, resources, uniformIndex, params, label }: Dispatch): GPUBindGroup {
-    let key = `${pipeline.layout.id}/${params.byteLength}`;
-    for (const { buffer, byteOffset } of resources) key += `/${buffer.id}+${byteOffset}`;
-    const known = this.#bindGroups.get(key);
-    if (known !== undefined) return known;
-    const entries: GPUBindGroupEntry[] = resources.map(({ binding, buffer, byteOffset }) => ({
-      binding,
-      resource: { buffer: buffer.gpu, offset: byteOffset },
-    }));
-    if (uniformIndex !== undefined) {
-      entries.push({
-        binding: uniformIndex,
-        resource: { buffer: this.#arena, offset: 0, size: params.byteLength },
-      });
-    }
-    const group = this.#gpu.createBindGroup({ label, layout: pipeline.layout.group, entries });
-    if (this.#bindGroups.size >= maxBindGroups) this.#bindGroups.clear();
-    this.#bindGroups.set(key, group);
-    return group;
+  /** Commands that are encoded already read the page before; the queue runs submits and writes in order. */
+  #upload(page: ParamPage): void {
+    if (this.#page !== undefined) this.#finish();
+    this.#page = page;
+    if (page.used > 0) this.#gpu.queue.writeBuffer(this.#params, 0, page.words, 0, page.used);
   }
 
   #encoderOf(): GPUCommandEncoder {
@@ -290,19 +291,25 @@ export class CommandRecorder {
   #endPass(): void {
     this.#pass?.end();
     this.#pass = undefined;
+    this.#pipeline = undefined;
   }
 
-  /** Submits what is encoded. The uniforms are written just before: the queue runs the write and the submit in order. */
+  /** Submits what is encoded. */
   #finish(): void {
     this.#endPass();
     if (this.#encoder === undefined) return;
-    if (this.#arenaOffset > 0)
-      this.#gpu.queue.writeBuffer(this.#arena, 0, this.#arenaWords, 0, this.#arenaOffset / 4);
     this.#gpu.queue.submit([this.#encoder.finish()]);
     this.counts.submits++;
-    this.#arenaOffset = 0;
     this.#encoder = undefined;
   }
+}
+
+function gridError(label: string, grid: Grid, most: number): LimitError {
+  return new LimitError(
+    label,
+    `a grid of ${grid.join(" x ")} workgroups does not fit: each axis takes whole numbers up to ${most}`,
+    "Use a smaller batch or image, or a grid that spills into y and z",
+  );
 }
 
 /** For what WebGPU's binding throws at once instead of reporting it, for example for a negative offset. */

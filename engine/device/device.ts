@@ -158,12 +158,15 @@ export class Device implements AsyncDisposable {
   readonly #wait: Wait;
   readonly #readback: Readback;
   readonly #errors = new PendingErrors();
+  /** A copy: asking the binding takes as long as a dispatch. */
+  readonly #features: ReadonlySet<string>;
   #lost: Loss | undefined;
 
   /** Use `openDevice`. */
   constructor(gpu: GPUDevice, adapter: AdapterDescription, wait: Wait) {
     this.gpu = gpu;
     this.adapter = adapter;
+    this.#features = new Set(gpu.features);
     this.#wait = wait;
     this.recorder = new CommandRecorder(gpu, (error, serial) => {
       this.#errors.report(error, serial);
@@ -191,7 +194,7 @@ export class Device implements AsyncDisposable {
 
   /** True when the adapter has the feature and the device was opened with it. */
   has(feature: GPUFeatureName): boolean {
-    return this.gpu.features.has(feature);
+    return this.#features.has(feature);
   }
 
   /** True when invocations run in lockstep groups of exactly `size`. */

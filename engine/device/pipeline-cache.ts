@@ -21,12 +21,16 @@ export interface PipelineRequest {
   readonly entryPoint: string;
   readonly constants: Readonly<Record<string, number>>;
   readonly bindings: readonly Binding[];
+  /** Size of `struct Params`. */
+  readonly paramBytes: number;
 }
 
 /** A pipeline that is compiling or ready. */
 export interface Pipeline {
   readonly label: string;
   readonly layout: BindLayout;
+  /** Size of `struct Params`. */
+  readonly paramBytes: number;
   /** Set when compiled. */
   compiled: GPUComputePipeline | undefined;
   /** Set when compiling failed. */
@@ -38,6 +42,10 @@ export interface Pipeline {
 /** A bind group layout shared by all kernels with the same bindings. */
 export interface BindLayout {
   readonly id: number;
+  /** Indices of the storage bindings. */
+  readonly storage: readonly number[];
+  /** Index and size of the binding of `struct Params`. */
+  readonly uniform: { readonly binding: number; readonly byteLength: number } | undefined;
   readonly group: GPUBindGroupLayout;
   readonly pipeline: GPUPipelineLayout;
 }
@@ -51,7 +59,7 @@ export interface CompileProgress {
 export class PipelineCache {
   readonly #gpu: GPUDevice;
   readonly #wait: <T>(promise: Promise<T>) => Promise<T>;
-  readonly #pipelines = new Map<string, Pipeline>();
+  readonly #pipelines = new Map<PipelineRequest, Pipeline>();
   readonly #modules = new Map<string, GPUShaderModule>();
   readonly #layouts = new Map<string, BindLayout>();
   readonly #listeners = new Set<(progress: CompileProgress) => void>();
@@ -75,11 +83,12 @@ export class PipelineCache {
     return () => this.#listeners.delete(listener);
   }
 
-  get(key: string, request: () => PipelineRequest): Pipeline {
-    const known = this.#pipelines.get(key);
+  /** The pipeline for a request; each object is a request of its own. */
+  get(request: PipelineRequest): Pipeline {
+    const known = this.#pipelines.get(request);
     if (known !== undefined) return known;
-    const pipeline = this.#compile(request());
-    this.#pipelines.set(key, pipeline);
+    const pipeline = this.#compile(request);
+    this.#pipelines.set(request, pipeline);
     this.#announce();
     return pipeline;
   }
@@ -97,7 +106,7 @@ export class PipelineCache {
   }
 
   #compile(request: PipelineRequest): Pipeline {
-    const layout = this.#layoutOf(request.bindings);
+    const layout = this.#layoutOf(request);
     const module = this.#moduleOf(request.source);
     const compiling = this.#gpu
       .createComputePipelineAsync({
@@ -120,6 +129,7 @@ export class PipelineCache {
     const pipeline: Pipeline = {
       label: request.label,
       layout,
+      paramBytes: request.paramBytes,
       compiled: undefined,
       error: undefined,
       ready: this.#wait(compiling),
@@ -138,8 +148,10 @@ export class PipelineCache {
     return module;
   }
 
-  #layoutOf(bindings: readonly Binding[]): BindLayout {
-    const signature = bindings.map(({ index, kind }) => `${index}:${kind}`).join(" ");
+  #layoutOf({ bindings, paramBytes }: PipelineRequest): BindLayout {
+    const signature = bindings
+      .map(({ index, kind }) => `${index}:${kind}${kind === "uniform" ? ` ${paramBytes}` : ""}`)
+      .join(" ");
     const known = this.#layouts.get(signature);
     if (known !== undefined) return known;
     const group = this.#gpu.createBindGroupLayout({
@@ -147,27 +159,35 @@ export class PipelineCache {
       entries: bindings.map(({ index, kind }) => ({
         binding: index,
         visibility: 4 /* COMPUTE */,
-        buffer: bufferLayout(kind),
+        buffer: bufferLayout(kind, paramBytes),
       })),
     });
     const pipeline = this.#gpu.createPipelineLayout({
       label: signature,
       bindGroupLayouts: [group],
     });
-    const layout = { id: this.#layouts.size, group, pipeline };
+    const params = bindings.find(({ kind }) => kind === "uniform");
+    const layout = {
+      id: this.#layouts.size,
+      storage: bindings.filter(({ kind }) => kind !== "uniform").map(({ index }) => index),
+      uniform: params && { binding: params.index, byteLength: paramBytes },
+      group,
+      pipeline,
+    };
     this.#layouts.set(signature, layout);
     return layout;
   }
 }
 
-function bufferLayout(kind: BindingKind): GPUBufferBindingLayout {
+function bufferLayout(kind: BindingKind, paramBytes: number): GPUBufferBindingLayout {
   switch (kind) {
     case "read":
       return { type: "read-only-storage" };
     case "read_write":
       return { type: "storage" };
     case "uniform":
-      return { type: "uniform", hasDynamicOffset: true };
+      // The size is checked once, when a bind group is made, and not again at every dispatch.
+      return { type: "uniform", hasDynamicOffset: true, minBindingSize: paramBytes };
   }
 }
 

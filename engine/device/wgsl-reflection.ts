@@ -25,7 +25,7 @@ export interface ParamField {
 
 export interface ShaderReflection {
   readonly bindings: readonly Binding[];
-  readonly params: readonly ParamField[];
+  readonly params: ReadonlyMap<string, ParamField>;
   /** Size of `struct Params` in 32-bit words; 0 when there is none. */
   readonly paramWords: number;
   /** Values of `const NAME = 3u;`, by name. */
@@ -73,10 +73,12 @@ function reflectBindings(file: string, text: string): Binding[] {
   return bindings;
 }
 
-function reflectParams(file: string, text: string): { params: ParamField[]; paramWords: number } {
+type ParamLayout = Pick<ShaderReflection, "params" | "paramWords">;
+
+function reflectParams(file: string, text: string): ParamLayout {
   const body = /struct\s+Params\s*\{([^}]*)\}/.exec(text)?.[1];
-  if (body === undefined) return { params: [], paramWords: 0 };
-  const params: ParamField[] = [];
+  const params = new Map<string, ParamField>();
+  if (body === undefined) return { params, paramWords: 0 };
   let words = 0;
   for (const member of body.split(/,(?![^<]*>)/)) {
     if (member.trim() === "") continue;
@@ -90,7 +92,7 @@ function reflectParams(file: string, text: string): { params: ParamField[]; para
       );
     }
     words = Math.ceil(words / layout.align) * layout.align;
-    params.push({ name, type: layout.type, offset: words, length: layout.length });
+    params.set(name, { name, type: layout.type, offset: words, length: layout.length });
     words += layout.length;
   }
   // WGSL rounds a struct up to its largest alignment; rounding every one to 16 bytes is always enough.
@@ -115,46 +117,69 @@ function reflectConstants(text: string): Map<string, number> {
 /** Numbers for the members of `struct Params`; a vec4 or an array takes a list, which is padded with zeros. */
 export type ParamValues = Readonly<Record<string, number | readonly number[]>>;
 
-/** Lays `values` out as `struct Params`. Throws `ShaderError` when a member is missing, unknown or too long. */
+/** Memory seen as words and as floats, free from `used` on. */
+interface ParamMemory {
+  readonly words: Uint32Array;
+  readonly floats: Float32Array;
+  readonly used: number;
+}
+
+/** Lays `values` out as `struct Params`, at `used`. Throws `ShaderError` when a member is missing, unknown or too long. */
 export function packParams(
   file: string,
-  reflection: ShaderReflection,
+  { params }: ParamLayout,
   values: ParamValues,
-): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(reflection.paramWords);
-  const floats = new Float32Array(words.buffer);
-  for (const field of reflection.params) {
-    const value = values[field.name];
-    if (value === undefined) {
-      throw new ShaderError(
-        file,
-        `the parameter ${field.name} is missing`,
-        `Pass every member of struct Params`,
-      );
-    }
+  { words, floats, used }: ParamMemory,
+): void {
+  let found = 0;
+  for (const name in values) {
+    const field = params.get(name);
+    const value = values[name];
+    if (field === undefined) throw unknownMember(file, name);
+    if (value === undefined) continue;
+    found++;
     const target = field.type === "f32" ? floats : words;
-    if (typeof value === "number") {
-      target[field.offset] = value;
-      continue;
-    }
-    if (value.length > field.length) {
-      throw new ShaderError(
-        file,
-        `the parameter ${field.name} takes ${field.length} numbers, not ${value.length}`,
-        "Enlarge its array in the shader",
-      );
-    }
-    target.set(value, field.offset);
+    if (typeof value === "number") target[used + field.offset] = value;
+    else packList(file, field, value, target, used + field.offset);
   }
-  const unknown = Object.keys(values).find(
-    (name) => !reflection.params.some((field) => field.name === name),
-  );
-  if (unknown !== undefined) {
+  if (found < params.size) throw missingMember(file, params, values);
+}
+
+/** By hand, because `set` takes longer than a dispatch. */
+function packList(
+  file: string,
+  { name, length }: ParamField,
+  list: readonly number[],
+  target: Uint32Array | Float32Array,
+  offset: number,
+): void {
+  if (list.length > length) {
     throw new ShaderError(
       file,
-      `struct Params has no member ${unknown}`,
-      "Add it in the shader or do not pass it",
+      `the parameter ${name} takes ${length} numbers, not ${list.length}`,
+      "Enlarge its array in the shader",
     );
   }
-  return words;
+  for (let i = 0; i < length; i++) target[offset + i] = list[i] ?? 0;
+}
+
+function missingMember(
+  file: string,
+  params: ReadonlyMap<string, ParamField>,
+  values: ParamValues,
+): ShaderError {
+  const missing = [...params.keys()].find((name) => values[name] === undefined);
+  return new ShaderError(
+    file,
+    `the parameter ${missing} is missing`,
+    `Pass every member of struct Params`,
+  );
+}
+
+function unknownMember(file: string, name: string): ShaderError {
+  return new ShaderError(
+    file,
+    `struct Params has no member ${name}`,
+    "Add it in the shader or do not pass it",
+  );
 }

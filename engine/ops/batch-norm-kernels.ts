@@ -4,14 +4,16 @@
  */
 import gradientSource from "../../shaders/norm/batch-norm-gradient.wgsl";
 import source from "../../shaders/norm/batch-norm.wgsl";
+import type { DType } from "../dtype.ts";
 import {
   defineKernel,
   linearGrid,
   type KernelDefinition,
-  type KernelOptions,
   type ParamValues,
   type ShaderSource,
+  type TypeAliases,
 } from "../kernel.ts";
+import { remember } from "../remember.ts";
 import type { Shape } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
 import { channelVectors } from "./channel-vectors.ts";
@@ -102,39 +104,45 @@ export interface RunningStatistics {
   readonly variance: Tensor;
 }
 
-/** Weight and bias, if any. */
+/** Weight and bias, if any. A binding that an override leaves unused still wants a buffer: that of x. */
 export interface Affine {
   readonly weight: Tensor | undefined;
   readonly bias: Tensor | undefined;
 }
 
-function channelsOf(x: Tensor) {
-  const channels = x.shape.at(-1) ?? 1;
-  return { ...channelVectors(x.dtype, channels), rows: x.size / channels };
+/** How the passes over a tensor are cut; the same for all tensors of its type and shape. */
+interface Cut {
+  readonly channels: number;
+  readonly types: TypeAliases;
+  /**
+   * A slice is long enough to be worth its two results, and short enough that the rounding of a long
+   * sum does not show.
+   */
+  readonly summing: ColumnSlices;
+  /**
+   * Rows of a slice of a pass that writes every element: enough to share the loading of what belongs
+   * to the channel.
+   */
+  readonly writing: ColumnSlices;
 }
 
-/**
- * A slice is long enough to be worth its two results, and short enough that the rounding of a long
- * sum does not show.
- */
-function summingSlices(x: Tensor): ColumnSlices {
-  const { rows, columns } = channelsOf(x);
-  const invocations = busyInvocations(x.device);
-  return sliceColumns(x.device, rows, columns, { invocations, fewestRows: 16, mostRows: 1024 });
-}
+const cut = remember((software: boolean, dtype: DType, rows: number, channels: number): Cut => {
+  const on = { adapter: { software } };
+  const { columns, types } = channelVectors(dtype, channels);
+  const invocations = busyInvocations(on);
+  const sums = { invocations, fewestRows: 16, mostRows: 1024 };
+  const writes = { invocations: Infinity, fewestRows: software ? 32 : 4 };
+  return {
+    channels,
+    types: types("S", "V"),
+    summing: sliceColumns(on, rows, columns, sums),
+    writing: sliceColumns(on, rows, columns, writes),
+  };
+});
 
-/**
- * Rows of a slice of a pass that writes every element: enough to share the loading of what belongs
- * to the channel.
- */
-function writingSlices(x: Tensor): ColumnSlices {
-  const { rows, columns } = channelsOf(x);
-  const fewestRows = x.device.adapter.software ? 32 : 4;
-  return sliceColumns(x.device, rows, columns, { invocations: Infinity, fewestRows });
-}
-
-function optionsFor(x: Tensor, overrides: Readonly<Record<string, number>>): KernelOptions {
-  return { overrides, types: channelsOf(x).types("S", "V") };
+function cutOf({ device, dtype, shape, size }: Tensor): Cut {
+  const channels = shape.at(-1) ?? 1;
+  return cut(device.adapter.software, dtype, size / channels, channels);
 }
 
 /** Invocations that combine the slices of one column. */
@@ -143,8 +151,7 @@ function teamFor({ device }: Tensor) {
 }
 
 function scratch(x: Tensor, vectors: number): Tensor {
-  const { lanes, columns } = channelsOf(x);
-  return Tensor.allocate("batchNorm", x.device, [vectors, columns * lanes], "f32");
+  return Tensor.allocate("batchNorm", x.device, [vectors, x.shape.at(-1) ?? 1], "f32");
 }
 
 /** The moments of the batch; updates the running statistics, if there are any. */
@@ -154,17 +161,19 @@ export function batchMoments(
   tracked: RunningStatistics | undefined,
   { eps, momentum }: { readonly eps: number; readonly momentum: number },
 ): Tensor {
-  const params = { ...summingSlices(x), eps, momentum };
-  const partials = scratch(x, 2 * params.slices);
-  statisticsKernel({ x, partials_out: partials }, params, optionsFor(x, {}));
+  const { summing, types } = cutOf(x);
+  const params = { ...summing, eps, momentum };
+  const partials = scratch(x, 2 * summing.slices);
+  statisticsKernel({ x, partials_out: partials }, params, { types });
   const moments = scratch(x, momentVectors);
-  const tensors = { x, partials, moments_out: moments, ...placeholders(affine, x) };
-  const options = optionsFor(x, { ...affineOverrides(affine), ...teamFor(x) });
-  if (tracked === undefined) combineKernel(tensors, params, options);
+  const { weight = x, bias = x } = affine;
+  const overrides = { ...affineOverrides(affine), ...teamFor(x) };
+  const tensors = { x, partials, moments_out: moments, weight, bias };
+  if (tracked === undefined) combineKernel(tensors, params, { overrides, types });
   else {
-    const { mean, variance } = tracked;
-    const all = { ...tensors, running_mean: mean, running_var: variance };
-    combineAndTrackKernel(all, params, options);
+    const { mean: running_mean, variance: running_var } = tracked;
+    const all = { ...tensors, running_mean, running_var };
+    combineAndTrackKernel(all, params, { overrides, types });
   }
   return moments;
 }
@@ -173,26 +182,18 @@ export function batchMoments(
 export function runningMoments(
   x: Tensor,
   affine: Affine,
-  { mean, variance }: RunningStatistics,
+  { mean: running_mean, variance: running_var }: RunningStatistics,
   eps: number,
 ): Tensor {
+  const { summing, types } = cutOf(x);
   const moments = scratch(x, momentVectors);
+  const { weight = x, bias = x } = affine;
   runningKernel(
-    {
-      moments_out: moments,
-      running_mean: mean,
-      running_var: variance,
-      ...placeholders(affine, x),
-    },
-    { ...summingSlices(x), eps, momentum: 0 },
-    optionsFor(x, affineOverrides(affine)),
+    { moments_out: moments, running_mean, running_var, weight, bias },
+    { ...summing, eps, momentum: 0 },
+    { overrides: affineOverrides(affine), types },
   );
   return moments;
-}
-
-/** A binding that an override leaves unused still wants a buffer. */
-function placeholders({ weight, bias }: Affine, unused: Tensor) {
-  return { weight: weight ?? unused, bias: bias ?? unused };
 }
 
 function affineOverrides({ weight, bias }: Affine) {
@@ -207,8 +208,9 @@ export function normalize(
   { relu, residual }: { readonly relu: boolean; readonly residual: Tensor | undefined },
 ): void {
   const overrides = { RELU: Number(relu), RESIDUAL: Number(residual !== undefined) };
-  const params = { ...writingSlices(x), eps: 0, momentum: 0 };
-  normalizeKernel({ x, residual: residual ?? x, y, moments }, params, optionsFor(x, overrides));
+  const { writing, types } = cutOf(x);
+  const params = { ...writing, eps: 0, momentum: 0 };
+  normalizeKernel({ x, residual: residual ?? x, y, moments }, params, { overrides, types });
 }
 
 /** What of dy relu let through: all of it, what `x` says, or what the output says. */
@@ -230,23 +232,23 @@ export function channelGradients(
   moments: Tensor,
   mask: ReluMask,
 ): ChannelGradients {
-  const params = summingSlices(x);
-  const partials = scratch(x, 2 * params.slices);
+  const { summing, types } = cutOf(x);
+  const partials = scratch(x, 2 * summing.slices);
   const g =
     typeof mask === "string" ? dy : Tensor.allocate("batchNorm", x.device, x.shape, x.dtype);
   if (typeof mask === "string") {
-    const options = optionsFor(x, { MASK: Number(mask === "from x") });
-    sumsKernel({ x, dy, moments, partials_out: partials }, params, options);
+    const overrides = { MASK: Number(mask === "from x") };
+    sumsKernel({ x, dy, moments, partials_out: partials }, summing, { overrides, types });
   } else {
     const tensors = { x, dy, y: mask.from, moments, g, partials_out: partials };
-    sumsAndMaskKernel(tensors, params, optionsFor(x, {}));
+    sumsAndMaskKernel(tensors, summing, { types });
   }
   const shape: Shape = x.shape.slice(-1);
   const dweight = Tensor.allocate("batchNorm", x.device, shape, "f32");
   const dbias = Tensor.allocate("batchNorm", x.device, shape, "f32");
   const slopes = scratch(x, 2);
-  const results = { dweight, dbias, slopes_out: slopes };
-  combineGradientKernel({ partials, moments, ...results }, params, optionsFor(x, teamFor(x)));
+  const tensors = { partials, moments, dweight, dbias, slopes_out: slopes };
+  combineGradientKernel(tensors, summing, { overrides: teamFor(x), types });
   return { dweight, dbias, slopes, g };
 }
 
@@ -264,6 +266,7 @@ export function inputGradient(
     BATCH_STATISTICS: Number(slopes !== undefined),
   };
   const tensors = { x, dy: g, moments, slopes: slopes ?? moments, dx };
-  inputKernel(tensors, writingSlices(x), optionsFor(x, overrides));
+  const { writing, types } = cutOf(x);
+  inputKernel(tensors, writing, { overrides, types });
   return dx;
 }

@@ -20,16 +20,16 @@ import {
 
 export interface BatchNormOptions {
   /** [channels], f32. Default: ones. */
-  readonly weight?: Tensor;
+  readonly weight?: Tensor | undefined;
   /** [channels], f32. Default: zeros. */
-  readonly bias?: Tensor;
+  readonly bias?: Tensor | undefined;
   /**
    * [channels], f32: used in evaluation, updated in place in training, if given. Together with
    * `runningVar`.
    */
-  readonly runningMean?: Tensor;
+  readonly runningMean?: Tensor | undefined;
   /** [channels], f32. */
-  readonly runningVar?: Tensor;
+  readonly runningVar?: Tensor | undefined;
   /** Normalise by the statistics of the batch rather than the running ones. Default: false. */
   readonly training?: boolean;
   /** How much of the batch's statistics goes into the running ones, 0 to 1. Default: 0.1. */
@@ -37,9 +37,9 @@ export interface BatchNormOptions {
   /** Added to the variance. Default: 1e-5. */
   readonly eps?: number;
   /** Applied to the result in the same pass. */
-  readonly activation?: "relu";
+  readonly activation?: "relu" | undefined;
   /** The shape of x: added before the activation in the same pass. */
-  readonly residual?: Tensor;
+  readonly residual?: Tensor | undefined;
 }
 
 /** x, weight, bias, residual; x stands in for those that are missing. */
@@ -194,7 +194,7 @@ export function batchNorm(x: Tensor, options: BatchNormOptions): Tensor {
       "Use 0.1; it is the weight of the new batch, not of the old average",
     );
   }
-  const { activation }: { readonly activation?: string } = options;
+  const { activation }: { readonly activation?: string | undefined } = options;
   if (activation !== undefined && activation !== "relu") {
     throw new ArgumentError(
       op,
@@ -207,7 +207,9 @@ export function batchNorm(x: Tensor, options: BatchNormOptions): Tensor {
     hasBias: bias !== undefined,
     hasResidual: residual !== undefined,
     running: runningOf(options, training),
-    ...{ training, momentum, eps },
+    training,
+    momentum,
+    eps,
     relu: activation === "relu",
   });
 }

@@ -2,8 +2,8 @@
  * @file How a matrix is shared out to invocations that each work on one column. The shader's side
  * of it is `shaders/lib/column-slices.wgsl`.
  */
-import type { Device } from "../device/device.ts";
 import { ceilDiv } from "../shape.ts";
+import type { Abilities } from "./variants.ts";
 
 /** Members of `struct Params`, named as there. */
 export interface ColumnSlices extends Readonly<Record<string, number>> {
@@ -19,11 +19,13 @@ export interface ColumnSlices extends Readonly<Record<string, number>> {
 
 export const workgroupSize = 64;
 
+type Adapted = Pick<Abilities, "adapter">;
+
 /**
  * Invocations that keep a device busy: a software adapter has few lanes, a GPU hides latency by
  * many.
  */
-export function busyInvocations({ adapter }: Device): number {
+export function busyInvocations({ adapter }: Adapted): number {
   return adapter.software ? 1024 : 32768;
 }
 
@@ -41,7 +43,7 @@ export interface SliceLimits {
  * software adapter they do not, so that each goes through memory in order: 7 instead of 11 ns a vector of a large tensor.
  */
 export function sliceColumns(
-  { adapter }: Device,
+  { adapter }: Adapted,
   rows: number,
   columns: number,
   { invocations, fewestRows, mostRows = Infinity }: SliceLimits,

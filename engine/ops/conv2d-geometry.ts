@@ -3,6 +3,7 @@
  * GPU. Formula: `shaders/conv2d/geometry.wgsl`.
  */
 import { ArgumentError, ShapeError } from "../errors.ts";
+import { Remembered, type Step } from "../remember.ts";
 import { ceilDiv, formatShape, type Shape } from "../shape.ts";
 import type { Size2d } from "./pool-window.ts";
 
@@ -71,8 +72,10 @@ export function outputShape({ batch, outHeight, outWidth, outChannels }: Geometr
   return [batch, outHeight, outWidth, outChannels];
 }
 
+const geometries = new Remembered<Geometry>();
+
 /**
- * The geometry of `conv2d(x, w)`.
+ * The geometry of `conv2d(x, w)`: the same object for the same arguments, so that what follows from it can be remembered by it.
  * @throws ShapeError when the shapes do not fit together, ArgumentError for options that are no sizes.
  */
 export function convolutionGeometry(
@@ -81,6 +84,21 @@ export function convolutionGeometry(
   w: Shape,
   options: ConvolutionOptions,
 ): Geometry {
+  const key = keyOf(op, x, w, options);
+  return geometries.find(key, () => computeGeometry(op, x, w, options));
+}
+
+function keyOf(op: string, x: Shape, w: Shape, options: ConvolutionOptions): Step[] {
+  const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;
+  const key: Step[] = [op, x.length, ...x, w.length, ...w, groups];
+  for (const size of [stride, padding, dilation]) {
+    if (typeof size === "object") key.push("list", size.length, ...size);
+    else key.push(size);
+  }
+  return key;
+}
+
+function computeGeometry(op: string, x: Shape, w: Shape, options: ConvolutionOptions): Geometry {
   const { stride, dilation, groups } = commonOptions(op, options);
   const kernel = kernelOf(op, w);
   const [batch = 0, height = 0, width = 0, inChannels = 0] = imagesOf(op, x);
@@ -191,7 +209,8 @@ function pairOf(op: string, name: string, size: Size2d, least: number): Pair {
       `Use a whole number of at least ${least}, or [height, width] of such`,
     );
   }
-  return pair;
+  // A copy: the caller may change its list.
+  return [pair[0], pair[1]];
 }
 
 function imagesOf(op: string, x: Shape): Shape {

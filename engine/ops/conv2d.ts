@@ -19,6 +19,7 @@ import {
   type TransposedOptions,
 } from "./conv2d-geometry.ts";
 import { forwardFamily } from "./conv2d/forward.ts";
+import { byGeometry, type ForwardProblem } from "./conv2d/launch.ts";
 import { inputGradientFamily } from "./conv2d/input-gradient.ts";
 import { weightGradientFamily } from "./conv2d/weight-gradient.ts";
 import { sum } from "./reduce.ts";
@@ -61,6 +62,8 @@ function requireShape(op: string, what: string, x: Tensor, shape: Shape): void {
 // The three ops are linear in each of their inputs, and each is a gradient of the others: with out = x * w, the sum of
 // dy out is a sum of products x w dy, and any two of the three make the gradient of the third.
 
+const withBias = byGeometry((geometry): ForwardProblem => ({ ...geometry, bias: true }));
+
 type Two = readonly [Tensor, Tensor];
 type TwoAndBias = readonly [Tensor, Tensor, ...Tensor[]];
 
@@ -73,7 +76,8 @@ const conv2dOp: Op<TwoAndBias, Geometry, Saved> = defineOp({
     return { shape: outputShape(geometry) };
   },
   forward: ([x, w, bias], out, geometry) => {
-    forwardFamily.run(out.device, { x, w, bias, out }, { ...geometry, bias: bias !== undefined });
+    const problem = bias === undefined ? geometry : withBias(geometry);
+    forwardFamily.run(out.device, { x, w, bias, out }, problem);
     return {};
   },
   gradient: (dy, { inputs: [x, w], attributes, needs }) => [
@@ -132,8 +136,8 @@ const weightGradientOp: Op<Two, Geometry, Saved> = defineOp({
  * are no sizes.
  */
 export function conv2d(x: Tensor, w: Tensor, options: Conv2dOptions = {}): Tensor {
-  const { bias, ...rest } = options;
-  const geometry = convolutionGeometry("conv2d", x.shape, w.shape, rest);
+  const { bias } = options;
+  const geometry = convolutionGeometry("conv2d", x.shape, w.shape, options);
   return conv2dOp(bias === undefined ? [x, w] : [x, w, bias], geometry);
 }
 
@@ -153,8 +157,8 @@ export function conv2dTranspose(
   w: Tensor,
   options: Conv2dTransposeOptions = {},
 ): Tensor {
-  const { bias, ...rest } = options;
-  const geometry = transposedGeometry("conv2dTranspose", x.shape, w.shape, rest);
+  const { bias } = options;
+  const geometry = transposedGeometry("conv2dTranspose", x.shape, w.shape, options);
   const out = inputGradientOp([x, w], geometry);
   if (bias === undefined) return out;
   requireShape("conv2dTranspose", "bias", bias, [geometry.inChannels]);

@@ -22,6 +22,8 @@ export interface MatmulProblem {
   readonly transposeA: boolean;
   /** `b` is stored n x k. */
   readonly transposeB: boolean;
+  /** Name in profiles, where the product is part of something else. Default: the kernel's name. */
+  readonly label?: string;
 }
 
 /** The tensors have one real type. */
@@ -58,12 +60,13 @@ function define({ name, source, workgroups, canRun, overrides }: VariantDefiniti
     },
   });
   const run = ({ a, b, out }: MatmulTensors, problem: MatmulProblem): void => {
-    const { batch, m, n, k, aBatch, bBatch, transposeA, transposeB } = problem;
+    const { batch, m, n, k, aBatch, bBatch, transposeA, transposeB, label } = problem;
     const transposes = { TRANSPOSE_A: Number(transposeA), TRANSPOSE_B: Number(transposeB) };
     const params = { m, n, k, a_batch: aBatch, b_batch: bBatch, batch };
     kernel({ a, b, out }, params, {
       overrides: { ...transposes, ...overrides?.(problem) },
       types: { T: out.dtype },
+      label,
     });
   };
   return { name, canRun, run };

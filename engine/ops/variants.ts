@@ -92,18 +92,31 @@ function choose<T extends Operands, P>(
   problem: P,
 ): Variant<T, P> {
   const { name, variants, prefer } = definition;
-  const find = (wanted: string | undefined): Variant<T, P> | undefined =>
-    variants.find((variant) => variant.name === wanted && variant.canRun(device, problem));
-  const pinned = asked.size > 0 ? find(asked.get(name)) : undefined;
+  const pinned = asked.size > 0 ? able(variants, asked.get(name), device, problem) : undefined;
   if (pinned !== undefined) return pinned;
   const measured = winners.get(device);
-  const best = measured && find(measured(name, problemKey(definition, tensors, problem)));
+  const winner = measured?.(name, problemKey(definition, tensors, problem));
+  const best = able(variants, winner, device, problem);
   if (best !== undefined) return best;
   for (const preferred of prefer(device, problem)) {
-    const variant = find(preferred);
+    const variant = able(variants, preferred, device, problem);
     if (variant !== undefined) return variant;
   }
   return variants[0];
+}
+
+/** The variant called `name`, if it can run the problem. */
+function able<T extends Operands, P>(
+  variants: readonly Variant<T, P>[],
+  name: string | undefined,
+  device: Abilities,
+  problem: P,
+): Variant<T, P> | undefined {
+  if (name === undefined) return undefined;
+  for (const variant of variants) {
+    if (variant.name === name) return variant.canRun(device, problem) ? variant : undefined;
+  }
+  return undefined;
 }
 
 /** What winners are remembered by: the problem in words, and the element type unless it is f32. */

@@ -82,12 +82,12 @@ export abstract class BatchNorm extends Module {
     const training = this.training || runningMean === undefined;
     if (this.training && runningMean !== undefined) this.#batchesToCount++;
     return batchNorm(x, {
-      ...(weight !== undefined && { weight }),
-      ...(bias !== undefined && { bias }),
-      ...(runningMean !== undefined && { runningMean }),
-      ...(runningVar !== undefined && { runningVar }),
-      ...(activation !== undefined && { activation }),
-      ...(residual !== undefined && { residual: alike(residual, x) }),
+      weight,
+      bias,
+      runningMean,
+      runningVar,
+      activation,
+      residual: residual && alike(residual, x),
       training,
       momentum,
       eps,

@@ -43,7 +43,7 @@ export function bindGradients<T>(
   count: number,
   spare: (index: number) => T,
 ): Record<string, T> {
-  return Object.fromEntries(
-    gradientNames(count).map((name, i) => [name, gradients[i] ?? spare(i)]),
-  );
+  const bound: Record<string, T> = {};
+  for (let i = 0; i < count; i++) bound[`gradient${i}`] = gradients[i] ?? spare(i);
+  return bound;
 }

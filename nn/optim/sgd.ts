@@ -84,7 +84,7 @@ export class SGD extends Optimizer<SgdHypers> {
 
   #dispatch(arena: Arena, slots: readonly Slot[], withMomentum: boolean): void {
     for (const dispatch of slotDispatches(arena, slots, this.groups, this.guard, gradientCount)) {
-      const rates = dispatch.slots.flatMap((slot) => this.#ratesOf(slot));
+      const rates = this.#ratesOf(dispatch.slots);
       const params = { ...dispatch.params, rates };
       if (withMomentum) {
         momentumKernel({ ...dispatch.tensors, velocity: arena.moments("velocity") }, params);
@@ -94,11 +94,15 @@ export class SGD extends Optimizer<SgdHypers> {
     }
   }
 
-  /** lr; mu; 1 - dampening; 1 for Nesterov. */
-  #ratesOf({ group }: Slot): number[] {
-    const hypers = this.groups[group];
-    if (hypers === undefined) return [];
-    const { lr, momentum, dampening, nesterov } = hypers;
-    return [lr, momentum, 1 - dampening, nesterov ? 1 : 0];
+  /** For each parameter: lr; mu; 1 - dampening; 1 for Nesterov. */
+  #ratesOf(slots: readonly Slot[]): number[] {
+    const rates: number[] = [];
+    for (const { group } of slots) {
+      const hypers = this.groups[group];
+      if (hypers === undefined) continue;
+      const { lr, momentum, dampening, nesterov } = hypers;
+      rates.push(lr, momentum, 1 - dampening, nesterov ? 1 : 0);
+    }
+    return rates;
   }
 }

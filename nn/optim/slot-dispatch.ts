@@ -44,24 +44,35 @@ export function slotDispatches(
       params: {
         workgroups,
         count: items.length,
-        places: items.flatMap((slot, i) => [
-          firstWorkgroups[i] ?? 0,
-          Math.ceil(slot.parameter.size / 4),
-          slot.byteOffset / 16,
-          slot.guardIndex,
-        ]),
-        decays: items.flatMap((slot) => [
-          ...decaysOf(slot.parameter, groups[slot.group]),
-          slot.step,
-          0,
-        ]),
+        places: placesOf(items, firstWorkgroups),
+        decays: decaysOf(items, groups),
       },
     };
   });
 }
 
+/** For each parameter: its first workgroup, vec4s, where it lies in the arena in vec4s, and its number in the guard. */
+function placesOf(slots: readonly Slot[], firstWorkgroups: readonly number[]): number[] {
+  const places: number[] = [];
+  for (const [i, { parameter, byteOffset, guardIndex }] of slots.entries()) {
+    const vectors = Math.ceil(parameter.size / 4);
+    places.push(firstWorkgroups[i] ?? 0, vectors, byteOffset / 16, guardIndex);
+  }
+  return places;
+}
+
+/** For each parameter: its decay in two forms, its step, and nothing. */
+function decaysOf(slots: readonly Slot[], groups: readonly Hypers[]): number[] {
+  const decays: number[] = [];
+  for (const { parameter, group, step } of slots) {
+    const [coupled, decoupled] = decayOf(parameter, groups[group]);
+    decays.push(coupled, decoupled, step, 0);
+  }
+  return decays;
+}
+
 /** What joins the gradient per unit of the parameter, and what the parameter is multiplied by. */
-function decaysOf({ shape }: Tensor, hypers: Hypers | undefined): readonly [number, number] {
+function decayOf({ shape }: Tensor, hypers: Hypers | undefined): readonly [number, number] {
   if (hypers === undefined) return [0, 1];
   const { lr, weightDecay, decoupledWeightDecay, decayVectors } = hypers;
   if (shape.length <= 1 && !decayVectors) return [0, 1];

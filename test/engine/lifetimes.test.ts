@@ -129,12 +129,36 @@ test("2000 steps: no crash, no leak, no stale result", { timeout: 300_000 }, asy
   expect(mean(values.slice(-8))).toBeLessThan(0.6 * mean(values.slice(0, 4)));
 });
 
-test("a tensor that nobody holds any more is freed by the garbage collector", async () => {
+test.each([
+  ["a tensor outside of scopes", (x: Tensor) => exp(x)],
+  [
+    "a tensor that a scope let go",
+    (x: Tensor) => {
+      using scope = openScope();
+      return scope.keep(exp(x));
+    },
+  ],
+  [
+    "a kept tensor",
+    (x: Tensor) => {
+      using _scope = openScope();
+      return keep(exp(x));
+    },
+  ],
+  [
+    "a tensor that was moved",
+    (x: Tensor) => {
+      const moved = exp(x);
+      moved.moveInto(tensor(new Float32Array(1000)), 0);
+      return moved;
+    },
+  ],
+])("%s that nobody holds any more is freed by the garbage collector", async (_what, make) => {
   collectGarbage();
   await nextTurn();
   const before = device().memory().liveBuffers;
   (() => {
-    for (let i = 0; i < 50; i++) exp(tensor(new Float32Array(1000)));
+    for (let i = 0; i < 50; i++) make(tensor(new Float32Array(1000)));
   })();
   expect(device().memory().liveBuffers).toBe(before + 100);
   for (let i = 0; i < 10 && device().memory().liveBuffers > before; i++) {
@@ -142,4 +166,15 @@ test("a tensor that nobody holds any more is freed by the garbage collector", as
     collectGarbage();
   }
   expect(device().memory().liveBuffers).toBeLessThanOrEqual(before + 2);
+});
+
+test("a tensor of an open scope is left to the scope", async () => {
+  using _scope = openScope();
+  const before = device().memory().liveBuffers;
+  (() => exp(tensor(new Float32Array(1000))))();
+  for (let i = 0; i < 3; i++) {
+    await nextTurn();
+    collectGarbage();
+  }
+  expect(device().memory().liveBuffers).toBe(before + 2);
 });

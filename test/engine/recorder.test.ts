@@ -1,6 +1,7 @@
 /** @file Recording, submitting, reuse of memory, and reading back: the order of everything. */
 import { describe, expect, test, vi } from "vitest";
 import { BufferPool } from "../../engine/device/buffer-pool.ts";
+import { packParams, reflectShader } from "../../engine/device/wgsl-reflection.ts";
 import {
   add,
   defineKernel,
@@ -36,6 +37,34 @@ describe("recording", () => {
     let x = tensor([0]);
     for (let i = 0; i < 3000; i++) x = add(mul(x, 0), i);
     expect(await x.item()).toBe(2999);
+  });
+
+  test("more uniforms than one submit takes still belong to their commands", async () => {
+    const { recorder } = device();
+    const { commandsPerSubmit } = recorder;
+    const { submits } = recorder.counts;
+    recorder.commandsPerSubmit = Infinity;
+    using _scope = openScope();
+    let x = tensor([0]);
+    for (let i = 0; i < 2000; i++) x = add(mul(x, 0), i);
+    recorder.commandsPerSubmit = commandsPerSubmit;
+    expect(await x.item()).toBe(1999);
+    expect(recorder.counts.submits - submits).toBeGreaterThan(2);
+  });
+
+  test("a step that repeats makes no bind groups, whatever the order in which memory was freed", async () => {
+    const step = async (): Promise<void> => {
+      const [x, y] = [tensor([1, 2]), tensor([3, 4])];
+      const results = [add(x, y), mul(x, y), add(x, 1), mul(y, 2)];
+      await device().synchronize();
+      for (const used of [results[2], x, results[0], y, results[3], results[1]]) used?.release();
+    };
+    await step();
+    await step();
+    const made = vi.spyOn(device().gpu, "createBindGroup");
+    for (let i = 0; i < 5; i++) await step();
+    expect(made).not.toHaveBeenCalled();
+    made.mockRestore();
   });
 
   test("ops can be recorded while their pipelines compile, and progress is told", async () => {
@@ -180,7 +209,8 @@ describe("the pool", () => {
         live.push(device().memory().liveBuffers);
       }
     }
-    expect(new Set(live.slice(1)).size, live.join(" ")).toBe(1);
+    // What other tests left behind may be collected meanwhile.
+    expect(Math.max(...live.slice(1)), live.join(" ")).toBeLessThanOrEqual(live[0] ?? 0);
   });
 
   test("gives memory of sizes that are no longer asked for back to the driver", async () => {
@@ -197,6 +227,17 @@ describe("the pool", () => {
 });
 
 describe("kernels", () => {
+  test("lists of parameters are filled up with zeros, whatever the memory held", () => {
+    const code = `struct Params { count: u32, scale: f32, list: array<vec4<u32>, 2> }
+      @group(0) @binding(0) var<uniform> params: Params;`;
+    const words = new Uint32Array(16).fill(9);
+    const memory = { words, floats: new Float32Array(words.buffer), used: 4 };
+    const values = { scale: 1, list: [5, 6, 7, 8, 9], count: 3 };
+    packParams("test.wgsl", reflectShader("test.wgsl", code), values, memory);
+    expect([...words.subarray(0, 6)]).toEqual([9, 9, 9, 9, 3, 0x3f800000]);
+    expect([...words.subarray(8)]).toEqual([5, 6, 7, 8, 9, 0, 0, 0]);
+  });
+
   const source = (code: string) => ({ file: "test.wgsl", code, parts: [] });
   const valid = source(
     "struct Params { size: u32, }\n@group(0) @binding(0) var<storage, read> x: array<f32>;\n@group(0) @binding(1) var<storage, read_write> out: array<f32>;\n@group(0) @binding(2) var<uniform> params: Params;\n@compute @workgroup_size(1) fn main() { out[0] = x[params.size]; }",

@@ -12,6 +12,7 @@ import { canMultiplyPacked, multiplyPacked, pack } from "../matmul/packed.ts";
 import type { Abilities } from "../variants.ts";
 import {
   addUpParts,
+  onePart,
   packedIn,
   packedOut,
   paramsOf,
@@ -22,6 +23,10 @@ import {
 } from "./launch.ts";
 
 const name = "im2col";
+
+/** Of the products, in profiles. */
+const label = "conv2d/im2col-products";
+const packLabel = "conv2d/im2col-pack";
 
 function define(
   entryPoint: "vectors" | "scalars" | "across",
@@ -70,6 +75,9 @@ function pixelsOfPass(geometry: Geometry, block: number, most: number): number {
   return block * ceilDiv(blocks, Math.max(1, Math.min(passes, most)));
 }
 
+const patchParams = (geometry: Geometry, first_pixel: number, pixels: number): Numbers =>
+  paramsOf(geometry, onePart, undefined, { first_pixel, pixels });
+
 /** out = patches w, a pass over the pixels at a time. */
 export const im2colForward: ForwardVariant = {
   name,
@@ -77,17 +85,17 @@ export const im2colForward: ForwardVariant = {
     canMultiplyPacked(device) && geometry.groups === 1 && packedOut(geometry),
   run: ({ x, w, bias, out }, geometry) => {
     const [n, k, total] = [geometry.outChannels, rowLength(geometry), pixelsOf(geometry)];
-    const weights = pack(w, { matrices: 1, step: 0, rows: k, columns: n, across: true });
+    const weights = pack(w, { matrices: 1, step: 0, rows: k, columns: n, across: true }, packLabel);
     const most = pixelsOfPass(geometry, tileRows, Infinity);
     const shape = [most, 4 * ceilDiv(k, 4)];
     const patches = Tensor.allocate("conv2d", x.device, shape, x.dtype);
     const options = { types: { T: x.dtype } };
     for (let first = 0; first < total; first += most) {
       const m = Math.min(most, total - first);
-      const params = { ...paramsOf(geometry), first_pixel: first, pixels: m };
+      const params = patchParams(geometry, first, m);
       if (packedIn(geometry)) patchesOfVectors({ x, out: patches }, params, options);
       else patchesOfScalars({ x_scalars: x, out: patches }, params, options);
-      const product = { batch: 1, m, n, k, transposeA: false, transposeB: false };
+      const product = { batch: 1, m, n, k, transposeA: false, transposeB: false, label };
       multiplyPacked(patches, weights, out, { ...product, bias, firstRow: first });
     }
   },
@@ -112,11 +120,11 @@ export const im2colWeightGradient: WeightGradientVariant = {
     for (let part = 0; part < parts; part++) {
       const first = part * most;
       const k = Math.min(most, total - first);
-      const params = { ...paramsOf(geometry), first_pixel: first, pixels: k };
+      const params = patchParams(geometry, first, k);
       patchesAcross({ x, out: patches }, params, options);
       const rows = { matrices: 1, step: 0, first: first * n, rows: k, columns: n };
-      const gradients = pack(dy, { ...rows, across: true });
-      const product = { batch: 1, m, n, k, transposeA: true, transposeB: false };
+      const gradients = pack(dy, { ...rows, across: true }, packLabel);
+      const product = { batch: 1, m, n, k, transposeA: true, transposeB: false, label };
       multiplyPacked(patches, gradients, sums, { ...product, firstRow: part * m });
     }
     if (parts > 1) addUpParts(sums, dw);

@@ -10,6 +10,7 @@ import { phasesOf, type Geometry, type Phase } from "../conv2d-geometry.ts";
 import { fillWith } from "../fill.ts";
 import { defineFamily, type Abilities } from "../variants.ts";
 import {
+  byGeometry,
   columnGroups,
   defineConvolution,
   describeGeometry,
@@ -57,10 +58,10 @@ function variant(
   return { name, canRun, run };
 }
 
-function phasePairs(geometry: Geometry): readonly (readonly [Phase, Phase])[] {
+const phasePairs = byGeometry((geometry): readonly (readonly [Phase, Phase])[] => {
   const columns = phasesOf(geometry, 1);
   return phasesOf(geometry, 0).flatMap((y) => columns.map((x) => [y, x] as const));
-}
+});
 
 const direct = variant(
   "direct",

@@ -38,6 +38,16 @@ export type ForwardVariant = Variant<ForwardTensors, ForwardProblem>;
 export type InputGradientVariant = Variant<InputGradientTensors, Geometry>;
 export type WeightGradientVariant = Variant<WeightGradientTensors, Geometry>;
 
+/** What follows from a geometry alone, computed once for each. */
+export function byGeometry<T>(compute: (geometry: Geometry) => T): (geometry: Geometry) => T {
+  const results = new WeakMap<Geometry, T>();
+  return (geometry) => {
+    let result = results.get(geometry);
+    if (result === undefined) results.set(geometry, (result = compute(geometry)));
+    return result;
+  };
+}
+
 /** Members of `struct Params` by name; see geometry.wgsl. */
 export type Numbers = Readonly<Record<string, number>>;
 
@@ -132,6 +142,14 @@ export function isDepthwise({ groups, inChannels, outChannels, kernel }: Geometr
 
 const noPhase: Phase = { first: 0, count: 0, tap: 0, tapStep: 1, shift: 0, shiftStep: 0 };
 
+/** The pixels of out whose patches are made. */
+interface Patches {
+  readonly first_pixel: number;
+  readonly pixels: number;
+}
+
+const noPatches: Patches = { first_pixel: 0, pixels: 0 };
+
 /** How the sum over the rows of all images is cut. */
 export interface Parts {
   readonly parts: number;
@@ -144,20 +162,43 @@ export function paramsOf(
   geometry: Geometry,
   { parts, part_rows }: Parts = onePart,
   [y, x]: readonly [Phase, Phase] = [noPhase, noPhase],
+  patches: Patches = noPatches,
 ): Numbers {
-  const { batch, height, width, inChannels, outHeight, outWidth, outChannels } = geometry;
-  const { kernel, stride, dilation, pad, groups } = geometry;
+  const { kernel, stride, dilation, pad } = geometry;
+  // Not put together of parts by spreading: an object of so many members would become a slow hash table.
   return {
-    ...{ batch, height, width, in_channels: inChannels },
-    ...{ out_height: outHeight, out_width: outWidth, out_channels: outChannels, groups },
-    ...{ kernel_height: kernel[0], kernel_width: kernel[1] },
-    ...{ stride_y: stride[0], stride_x: stride[1] },
-    ...{ dilation_y: dilation[0], dilation_x: dilation[1] },
-    ...{ pad_top: pad[0], pad_left: pad[1], parts, part_rows, first_pixel: 0, pixels: 0 },
-    ...{ phase_y: y.first, phase_height: y.count, tap_y: y.tap, tap_step_y: y.tapStep },
-    ...{ phase_x: x.first, phase_width: x.count, tap_x: x.tap, tap_step_x: x.tapStep },
-    ...{ shift_y: y.shift, shift_step_y: y.shiftStep },
-    ...{ shift_x: x.shift, shift_step_x: x.shiftStep },
+    batch: geometry.batch,
+    height: geometry.height,
+    width: geometry.width,
+    in_channels: geometry.inChannels,
+    out_height: geometry.outHeight,
+    out_width: geometry.outWidth,
+    out_channels: geometry.outChannels,
+    groups: geometry.groups,
+    kernel_height: kernel[0],
+    kernel_width: kernel[1],
+    stride_y: stride[0],
+    stride_x: stride[1],
+    dilation_y: dilation[0],
+    dilation_x: dilation[1],
+    pad_top: pad[0],
+    pad_left: pad[1],
+    parts,
+    part_rows,
+    first_pixel: patches.first_pixel,
+    pixels: patches.pixels,
+    phase_y: y.first,
+    phase_height: y.count,
+    tap_y: y.tap,
+    tap_step_y: y.tapStep,
+    phase_x: x.first,
+    phase_width: x.count,
+    tap_x: x.tap,
+    tap_step_x: x.tapStep,
+    shift_y: y.shift,
+    shift_step_y: y.shiftStep,
+    shift_x: x.shift,
+    shift_step_x: x.shiftStep,
   };
 }
 

@@ -18,9 +18,10 @@ function isPointwise(geometry: Geometry): boolean {
 type Sizes = Pick<MatmulProblem, "m" | "n" | "k">;
 type Transposes = Partial<Pick<MatmulProblem, "transposeA" | "transposeB">>;
 
-function product(sizes: Sizes, transposes: Transposes = {}): MatmulProblem {
-  const oneMatrix = { batch: 1, aBatch: 0, bBatch: 0 };
-  return { ...oneMatrix, ...sizes, transposeA: false, transposeB: false, ...transposes };
+/** @param family as in the names of the other kernels; profiles show the product under it. */
+function product(family: string, sizes: Sizes, transposes: Transposes = {}): MatmulProblem {
+  const oneMatrix = { batch: 1, aBatch: 0, bBatch: 0, transposeA: false, transposeB: false };
+  return { ...oneMatrix, ...sizes, ...transposes, label: `${family}/${name}` };
 }
 
 const pixels = ({ batch, height, width }: Geometry): number => batch * height * width;
@@ -31,7 +32,7 @@ export const pointwiseForward: ForwardVariant = {
   canRun: (_device, problem) => isPointwise(problem) && problem.bias !== true,
   run: ({ x, w, out }, g) => {
     const sizes = { m: pixels(g), n: g.outChannels, k: g.inChannels };
-    matmulFamily.run(out.device, { a: x, b: w, out }, product(sizes));
+    matmulFamily.run(out.device, { a: x, b: w, out }, product("conv2d", sizes));
   },
 };
 
@@ -41,7 +42,8 @@ export const pointwiseInputGradient: InputGradientVariant = {
   canRun: (_device, geometry) => isPointwise(geometry),
   run: ({ dy, w, dx }, g) => {
     const sizes = { m: pixels(g), n: g.inChannels, k: g.outChannels };
-    matmulFamily.run(dx.device, { a: dy, b: w, out: dx }, product(sizes, { transposeB: true }));
+    const problem = product("conv2d-input-gradient", sizes, { transposeB: true });
+    matmulFamily.run(dx.device, { a: dy, b: w, out: dx }, problem);
   },
 };
 
@@ -51,6 +53,7 @@ export const pointwiseWeightGradient: WeightGradientVariant = {
   canRun: (_device, geometry) => isPointwise(geometry),
   run: ({ x, dy, dw }, g) => {
     const sizes = { m: g.inChannels, n: g.outChannels, k: pixels(g) };
-    matmulFamily.run(dw.device, { a: x, b: dy, out: dw }, product(sizes, { transposeA: true }));
+    const problem = product("conv2d-weight-gradient", sizes, { transposeA: true });
+    matmulFamily.run(dw.device, { a: x, b: dy, out: dw }, problem);
   },
 };

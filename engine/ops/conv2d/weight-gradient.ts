@@ -146,7 +146,9 @@ const depthwise = variant({
   perWorkgroup: 4 * directElements,
   canRun: (_device, geometry) => isDepthwise(geometry),
   overrides: ({ kernel, stride, dilation }) => ({
-    ...{ TAPS: kernel[1], STRIDE: stride[1], STEP: dilation[1] },
+    TAPS: kernel[1],
+    STRIDE: stride[1],
+    STEP: dilation[1],
   }),
 });
 

@@ -2,6 +2,7 @@
 import { ceilDiv } from "../../shape.ts";
 import type { Geometry } from "../conv2d-geometry.ts";
 import type { Abilities } from "../variants.ts";
+import { byGeometry } from "./launch.ts";
 import { positionsOf, rowBytes, tilingOf, type TileSize } from "./winograd-steps.ts";
 
 /** No workspace is larger than what every WebGPU device can bind. */
@@ -60,9 +61,7 @@ function winogradTime(machine: Machine, tile: TileSize, geometry: Geometry): num
 /** What Winograd's convolution must save to be worth its memory and its pipelines. */
 const mostOfDirect = 0.9;
 
-/** The names of the variants that are expected to be clearly faster than the direct kernels, the fastest first. */
-export function preferredWinograd({ adapter }: Abilities, geometry: Geometry): readonly string[] {
-  const machine = adapter.software ? software : gpu;
+function preferredOn(machine: Machine, geometry: Geometry): readonly string[] {
   const most = mostOfDirect * directTime(machine, geometry);
   return ([2, 4] as const)
     .filter((tile) => canWinograd(tile, geometry))
@@ -70,6 +69,14 @@ export function preferredWinograd({ adapter }: Abilities, geometry: Geometry): r
     .filter(({ time }) => time < most)
     .sort((a, b) => a.time - b.time)
     .map(({ name }) => name);
+}
+
+const preferredOnSoftware = byGeometry((geometry) => preferredOn(software, geometry));
+const preferredOnGpu = byGeometry((geometry) => preferredOn(gpu, geometry));
+
+/** The names of the variants that are expected to be clearly faster than the direct kernels, the fastest first. */
+export function preferredWinograd({ adapter }: Abilities, geometry: Geometry): readonly string[] {
+  return adapter.software ? preferredOnSoftware(geometry) : preferredOnGpu(geometry);
 }
 
 export function winogradName(tile: TileSize): string {

@@ -13,6 +13,7 @@ import {
   defineKernel,
   linearGrid,
   type Kernel,
+  type KernelOptions,
   type ParamValues,
   type ShaderSource,
 } from "../../kernel.ts";
@@ -107,22 +108,32 @@ function tileParams(
   const { lanes } = shapeOfWork(image);
   const strip = lanes === 4 ? tilesX : 1;
   return {
-    ...{ images, height, width, channels: channels / lanes },
-    ...{ pad_top: corner[0], pad_left: corner[1], tiles_y: tilesY, tiles_x: tilesX },
-    ...{ first_row: rows.first, rows: rows.count, strip, strips: ceilDiv(tilesX, strip) },
-    ...{ side: tile + 2, ...packingParams(packing) },
+    images,
+    height,
+    width,
+    channels: channels / lanes,
+    pad_top: corner[0],
+    pad_left: corner[1],
+    tiles_y: tilesY,
+    tiles_x: tilesX,
+    first_row: rows.first,
+    rows: rows.count,
+    strip,
+    strips: ceilDiv(tilesX, strip),
+    side: tile + 2,
+    packing: [packing.rowBlock, packing.rowStep, packing.columnBlock, packing.columnStep],
+    position: packing.size,
   };
 }
 
 function optionsOf(
   tile: TileSize,
   stored: Tensor,
-  flags: Readonly<Record<string, boolean>> = {},
-): Parameters<Kernel>[2] {
+  flags: Readonly<Record<string, number>> = {},
+): KernelOptions {
   const { lanes, workgroup } = shapeOfWork(stored);
-  const switches = Object.entries(flags).map(([name, on]) => [name, Number(on)] as const);
   return {
-    overrides: { TILE: tile, WORKGROUP: workgroup, ...Object.fromEntries(switches) },
+    overrides: { ...flags, TILE: tile, WORKGROUP: workgroup },
     types: { T: elementType(stored.dtype, lanes), E: elementType("f32", lanes) },
   };
 }
@@ -174,7 +185,7 @@ export function transformOutput(
   rows: Rows,
 ): void {
   const tensors = { products, bias: bias ?? products, out };
-  const options = optionsOf(tiling.tile, out, { BIAS: bias !== undefined });
+  const options = optionsOf(tiling.tile, out, { BIAS: Number(bias !== undefined) });
   outputKernel(tensors, tileParams(tiling, out, itself, rows, packing), options);
 }
 
@@ -198,7 +209,7 @@ export function transformWeights(w: Tensor, tile: TileSize, flip: boolean, order
   weightsKernel(
     { w, out: out.values },
     { ...params, ...packingParams(out.packing) },
-    optionsOf(tile, w, { FLIP: flip }),
+    optionsOf(tile, w, { FLIP: Number(flip) }),
   );
   return out;
 }
@@ -212,5 +223,5 @@ export function transformWeightGradient(
 ): void {
   const tensors = { products, sums: sums ?? products, dw };
   const params = { kernels: dw.size / 9 / shapeOfWork(dw).lanes, side: tile + 2 };
-  weightGradientKernel(tensors, params, optionsOf(tile, dw, { SUMS: sums !== undefined }));
+  weightGradientKernel(tensors, params, optionsOf(tile, dw, { SUMS: Number(sums !== undefined) }));
 }

@@ -129,13 +129,13 @@ function multiply(
 ): void {
   const { m, n, k } = product;
   const batch = out.shape[0] ?? 0;
-  if (packs(out.device)) multiplyPacked(a, b, out, { batch, ...product });
-  else
-    matmulFamily.run(
-      out.device,
-      { a, b, out },
-      { batch, aBatch: m * k, bBatch: k * n, ...product },
-    );
+  const label = "conv2d-winograd/products";
+  if (packs(out.device)) {
+    multiplyPacked(a, b, out, { batch, ...product, label });
+  } else {
+    const strides = { aBatch: m * k, bBatch: k * n };
+    matmulFamily.run(out.device, { a, b, out }, { batch, ...strides, ...product, label });
+  }
 }
 
 function variant<T extends Operands>(

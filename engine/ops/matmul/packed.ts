@@ -108,7 +108,7 @@ const packAligned = definePack("aligned", "x");
 const packRagged = definePack("ragged", "x_scalars");
 
 /** Copies the matrices in the order in which the kernel reads them. */
-export function pack(x: Tensor, stack: Stack): Tensor {
+export function pack(x: Tensor, stack: Stack, label = "matmul/pack"): Tensor {
   const { matrices, rows, columns, step, first = 0, across } = stack;
   const { blocks, steps } = blocksOf(stack);
   const shape = [matrices, blocks, steps, blockSize, 4];
@@ -117,7 +117,7 @@ export function pack(x: Tensor, stack: Stack): Tensor {
   const parts = ceilDiv(steps, STEPS);
   const params = { rows, columns, first, matrix: step, blocks, steps, parts };
   const all = { ...params, size: matrices * blocks * parts };
-  const options = { overrides: { ACROSS: Number(across), STEPS }, types: { T: x.dtype } };
+  const options = { overrides: { ACROSS: Number(across), STEPS }, types: { T: x.dtype }, label };
   if (columns % 4 === 0) packAligned({ x, out }, all, options);
   else packRagged({ x_scalars: x, out }, all, options);
   return out;
@@ -150,12 +150,14 @@ export interface PackedProduct {
   readonly bias?: Tensor | undefined;
   /** The row of `out` that the result begins at, where it is a part of one matrix. Default: 0. */
   readonly firstRow?: number;
+  /** Name in profiles. Default: that of the kernel. */
+  readonly label?: string | undefined;
 }
 
 /** Multiplies packed matrices. */
 export function multiplyPacked(a: Tensor, b: Tensor, out: Tensor, product: PackedProduct): void {
   const { batch, m, n, k, sharedA = false, sharedB = false, transposeA, transposeB } = product;
-  const { bias, firstRow: first = 0 } = product;
+  const { bias, firstRow: first = 0, label = "matmul/packed" } = product;
   const params = {
     ...{ m, n, steps: ceilDiv(k, stepSize), batch, first },
     a_batch: sharedA ? 0 : ceilDiv(m, blockSize),
@@ -168,6 +170,7 @@ export function multiplyPacked(a: Tensor, b: Tensor, out: Tensor, product: Packe
       BIAS: Number(bias !== undefined),
     },
     types: { T: a.dtype, O: out.dtype },
+    label,
   };
   productKernel({ a, b, bias: bias ?? b, out }, params, options);
 }
