@@ -3,14 +3,12 @@ import type { TypeAliases } from "../kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import { channelVectors } from "./channel-vectors.ts";
 import type { Block } from "./reduce-kernels.ts";
+import { groupFor } from "./vectors.ts";
 
 /** Rows up to this long are one invocation's work on a GPU ... */
 const longestShortRow = 128;
 /** ... and all rows on a software adapter, unless they leave lanes without work. */
 const fewRows = 16;
-/** Rows that keep a software adapter busy in workgroups of 64; fewer are shared out to workgroups of 8, its narrowest. */
-const manyRows = 1024;
-
 /** MOST_HELD of the shader. */
 const mostHeld = 16;
 
@@ -40,7 +38,7 @@ export function planRows(x: Tensor, { outer, length, inner }: Block): RowPlan {
     overrides: {
       LANES: lanes,
       ACROSS: Number(!isLast),
-      GROUP: software && params.rows < manyRows ? 8 : 64,
+      GROUP: groupFor(x.device, params.rows),
       HELD: isLong || params.count > mostHeld ? 0 : params.count,
       TREE_SIZE: software ? 8 : 64,
     },

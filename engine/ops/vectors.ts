@@ -31,3 +31,15 @@ export function vectorGrid(
 ): Grid {
   return linearGrid(size as number, vectorStep * VECTORS);
 }
+
+/** Invocations from which on a software adapter has work for all cores in workgroups of 64. */
+const manyInvocations = 1024;
+
+/**
+ * The override GROUP: invocations of a workgroup, for kernels whose invocations need nothing of each other. A software adapter gives
+ * whole workgroups to cores, and to start one costs as much as several loads: it wants narrow ones of 8, the lanes of a vector, where
+ * there are few invocations.
+ */
+export function groupFor({ adapter }: Device, invocations: number): number {
+  return adapter.software && invocations < manyInvocations ? 8 : 64;
+}

@@ -19,7 +19,7 @@ alias T = f32; // elements of x
 alias A = f32; // what is computed with: f32 for f16, else T
 alias O = f32; // elements of out: A between two passes
 
-const WORKGROUP = 64u;
+override GROUP: u32 = 64u; // invocations in a workgroup
 
 // Which reduction.
 override OP: u32 = 0u;
@@ -139,25 +139,25 @@ fn fold_slice(place: Place) -> vec4<A> {
   return total;
 }
 
-@compute @workgroup_size(WORKGROUP)
+@compute @workgroup_size(GROUP)
 fn fold(
   @builtin(workgroup_id) workgroup_id: vec3u,
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let index = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index;
+  let index = linear_workgroup(workgroup_id, num_workgroups) * GROUP + local_index;
   let place = place_of(index);
   if (place.slab >= params.slabs) { return; }
   out[index] = finish(fold_slice(place));
 }
 
-@compute @workgroup_size(WORKGROUP)
+@compute @workgroup_size(GROUP)
 fn fold_ragged(
   @builtin(workgroup_id) workgroup_id: vec3u,
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let place = place_of(linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index);
+  let place = place_of(linear_workgroup(workgroup_id, num_workgroups) * GROUP + local_index);
   if (place.slab >= params.slabs) { return; }
   let total = finish(fold_slice(place));
   let first = (place.slab * params.slices + place.slice) * params.width + place.column;
@@ -165,18 +165,24 @@ fn fold_ragged(
   for (var lane = 0u; lane < count; lane++) { out_scalars[first + lane] = total[lane]; }
 }
 
-@compute @workgroup_size(WORKGROUP)
+@compute @workgroup_size(GROUP)
 fn rows(
   @builtin(workgroup_id) workgroup_id: vec3u,
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let slab = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index;
+  let slab = linear_workgroup(workgroup_id, num_workgroups) * GROUP + local_index;
   if (slab >= params.slabs) { return; }
   let base = slab * params.slab;
   let whole = params.slab / 4u * 4u;
   var total = identity();
-  for (var at = 0u; at < whole; at += 4u) { total = combine(total, load(base + at)); }
+  var at = 0u;
+  for (; at + 12u < whole; at += 16u) {
+    let a = combine(load(base + at), load(base + at + 4u));
+    let b = combine(load(base + at + 8u), load(base + at + 12u));
+    total = combine(total, combine(a, b));
+  }
+  for (; at < whole; at += 4u) { total = combine(total, load(base + at)); }
   if (whole < params.slab) { total = combine(total, load_first(base + whole, params.slab - whole)); }
   total = combine(total, total.zwxy);
   out_scalars[slab] = finish(combine(total, total.yxwz)).x;
