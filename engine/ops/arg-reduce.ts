@@ -2,13 +2,13 @@
 import source from "../../shaders/reduce/arg.wgsl";
 import { isFloat, type DType } from "../dtype.ts";
 import { ShapeError } from "../errors.ts";
-import { defineKernel, linearGrid, type TypeAliases } from "../kernel.ts";
+import { defineKernel, type TypeAliases } from "../kernel.ts";
 import { defineOp } from "../op.ts";
 import { ceilDiv, formatShape, normalizeAxis } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
 import { accumulatorOf, blockAround, manyInvocations, type Block } from "./reduce-kernels.ts";
 import type { ReduceOptions } from "./reduce.ts";
-import { groupFor } from "./vectors.ts";
+import { spreadGrid, spreadOf } from "./vectors.ts";
 
 function argKernel(entryPoint: string, out: string) {
   return defineKernel({
@@ -16,8 +16,8 @@ function argKernel(entryPoint: string, out: string) {
     source,
     entryPoint,
     bindings: ["x", "candidates", out, "params"],
-    grid: ({ outer, inner, slices }, { GROUP = 64 }) =>
-      linearGrid((outer as number) * (inner as number) * (slices as number), GROUP),
+    grid: ({ outer, inner, slices }, overrides) =>
+      spreadGrid((outer as number) * (inner as number) * (slices as number), overrides),
   });
 }
 
@@ -114,7 +114,7 @@ function searchPass(
       overrides: {
         ...{ LARGEST, ROWS, CANDIDATES: Number(candidates !== undefined) },
         IS_FLOAT: Number(isFloat(x.dtype)),
-        GROUP: groupFor(x.device, columns * slices),
+        ...spreadOf(x.device, columns * slices),
       },
       types: typesOf(x.dtype, lanes),
       label,

@@ -13,6 +13,7 @@ import { mul } from "./binary.ts";
 import { reduceInto } from "./reduce-kernels.ts";
 import { planRows, type RowPlan } from "./softmax-rows.ts";
 import { logSoftmax } from "./softmax.ts";
+import { spreadGrid } from "./vectors.ts";
 
 export type LossReduction = "mean" | "sum" | "none";
 
@@ -56,7 +57,7 @@ const shortKernel = defineKernel({
   source,
   entryPoint: "forward_short",
   bindings: forwardBindings,
-  grid: ({ rows }, { GROUP = 64 }) => linearGrid(rows as number, GROUP),
+  grid: ({ rows }, overrides) => spreadGrid(rows as number, overrides),
 });
 const longKernel = defineKernel({
   name: "cross-entropy-long",
@@ -83,7 +84,7 @@ function gradientKernel(entryPoint: string, dx: string) {
       ...["x", "target_bits", "class_weights", "saved_stats", "saved_total_weight", "dy"],
       ...[dx, "params"],
     ],
-    grid: ({ rows }, { TEAM = 1, GROUP = 64 }) => linearGrid((rows as number) * TEAM, GROUP),
+    grid: ({ rows }, { TEAM = 1, ...overrides }) => spreadGrid((rows as number) * TEAM, overrides),
   });
 }
 
@@ -194,7 +195,7 @@ function logitsGradient(
 /** Invocations that make the gradient of a row: one on a software adapter, if there are enough rows, else as many as have work. */
 function gradientTeam({ device }: Tensor, { isLong, params, overrides }: RowPlan): number {
   if (device.adapter.software && !isLong) return 1;
-  return 2 ** Math.floor(Math.log2(Math.min(params.count, overrides.GROUP)));
+  return 2 ** Math.floor(Math.log2(Math.min(params.count, overrides.WORKGROUP)));
 }
 
 /** `-(1 - smoothing) * weight * log softmax(logits)`, over the number of rows for a mean. Only for probabilities. */

@@ -46,7 +46,10 @@ const cumulativeSumOp = defineOp<readonly [Tensor], { readonly axis: number }>({
 
 function scan(x: Tensor, { outer, length, inner }: Block, out: Tensor, reverse: boolean): void {
   const columns = outer * inner;
-  const wanted = Math.min(ceilDiv(busyInvocations(x.device), columns), Math.floor(length / shortestBlock));
+  const wanted = Math.min(
+    ceilDiv(busyInvocations(x.device), columns),
+    Math.floor(length / shortestBlock),
+  );
   const perBlock = Math.min(longestBlock, ceilDiv(length, Math.max(1, wanted)));
   const blocks = ceilDiv(length, perBlock);
   const params = { columns, length, inner, blocks, per_block: perBlock };

@@ -4,13 +4,13 @@
  */
 import reduceSource from "../../shaders/reduce/reduce.wgsl";
 import { isFloat, type DType } from "../dtype.ts";
-import { defineKernel, linearGrid, type KernelDefinition } from "../kernel.ts";
+import { defineKernel, type KernelDefinition } from "../kernel.ts";
 import { ceilDiv, sizeOf, type Shape } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
-import { groupFor } from "./vectors.ts";
+import { spreadGrid, spreadOf } from "./vectors.ts";
 
-const foldGrid: KernelDefinition["grid"] = ({ slabs, width, slices }, { GROUP = 64 }) =>
-  linearGrid((slabs as number) * ceilDiv(width as number, 4) * (slices as number), GROUP);
+const foldGrid: KernelDefinition["grid"] = ({ slabs, width, slices }, overrides) =>
+  spreadGrid((slabs as number) * ceilDiv(width as number, 4) * (slices as number), overrides);
 
 const foldKernel = defineKernel({
   name: "reduce-fold",
@@ -31,7 +31,7 @@ const rowsKernel = defineKernel({
   source: reduceSource,
   entryPoint: "rows",
   bindings: ["x", "x_scalars", "out_scalars", "params"],
-  grid: ({ slabs }, { GROUP = 64 }) => linearGrid(slabs as number, GROUP),
+  grid: ({ slabs }, overrides) => spreadGrid(slabs as number, overrides),
 });
 
 /** A tensor seen as [outer, length, inner], where `length` is reduced. */
@@ -232,12 +232,12 @@ function constants(x: Tensor, { kind, divisor = 1 }: Reduction) {
   return { identity: identityBits[kind][accumulatorOf(x.dtype)], divisor };
 }
 
-function optionsFor(x: Tensor, out: Tensor, pass: Pass, aligned: boolean, invocations: number) {
+function optionsFor(x: Tensor, out: Tensor, pass: Pass, aligned: boolean, items: number) {
   const { kind, square = false, divisor, label } = pass;
   return {
     overrides: {
       OP: kind,
-      GROUP: groupFor(x.device, invocations),
+      ...spreadOf(x.device, items),
       ALIGNED: Number(aligned),
       IS_FLOAT: Number(isFloat(x.dtype)),
       SQUARE: Number(square),

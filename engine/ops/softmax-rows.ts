@@ -3,7 +3,7 @@ import type { TypeAliases } from "../kernel.ts";
 import type { Tensor } from "../tensor.ts";
 import { channelVectors } from "./channel-vectors.ts";
 import type { Block } from "./reduce-kernels.ts";
-import { groupFor } from "./vectors.ts";
+import { spreadOf } from "./vectors.ts";
 
 /** Rows up to this long are one invocation's work on a GPU ... */
 const longestShortRow = 128;
@@ -12,12 +12,14 @@ const fewRows = 16;
 /** MOST_HELD of the shader. */
 const mostHeld = 16;
 
+type Overrides = "LANES" | "ACROSS" | "HELD" | "TREE_SIZE" | "WORKGROUP" | "VECTORS";
+
 export interface RowPlan {
   /** A workgroup makes a row, not an invocation. */
   readonly isLong: boolean;
   /** Members of `struct Params`. */
   readonly params: Readonly<Record<"rows" | "count" | "inner", number>>;
-  readonly overrides: Readonly<Record<"LANES" | "ACROSS" | "GROUP" | "HELD" | "TREE_SIZE", number>>;
+  readonly overrides: Readonly<Record<Overrides, number>>;
   readonly types: TypeAliases;
 }
 
@@ -38,9 +40,9 @@ export function planRows(x: Tensor, { outer, length, inner }: Block): RowPlan {
     overrides: {
       LANES: lanes,
       ACROSS: Number(!isLast),
-      GROUP: groupFor(x.device, params.rows),
       HELD: isLong || params.count > mostHeld ? 0 : params.count,
       TREE_SIZE: software ? 8 : 64,
+      ...spreadOf(x.device, params.rows),
     },
     types: vectors.types("S", "V", "U"),
   };

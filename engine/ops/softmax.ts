@@ -8,6 +8,7 @@ import { normalizeAxis } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
 import { blockAround, type Block } from "./reduce-kernels.ts";
 import { planRows } from "./softmax-rows.ts";
+import { spreadGrid } from "./vectors.ts";
 
 /** The entry points for short and long rows. */
 function rowKernels(direction: "forward" | "backward", bindings: readonly string[]) {
@@ -17,7 +18,7 @@ function rowKernels(direction: "forward" | "backward", bindings: readonly string
     source,
     entryPoint: `${direction}_short`,
     bindings,
-    grid: ({ rows }, { GROUP = 64 }) => linearGrid(rows as number, GROUP),
+    grid: ({ rows }, overrides) => spreadGrid(rows as number, overrides),
   });
   const long = defineKernel({
     name: `${name}-long`,

@@ -32,14 +32,29 @@ export function vectorGrid(
   return linearGrid(size as number, vectorStep * VECTORS);
 }
 
-/** Invocations from which on a software adapter has work for all cores in workgroups of 64. */
-const manyInvocations = 1024;
+/** How items are shared out that are more work than a vec4: rows, slices of columns. */
+interface Spread {
+  readonly WORKGROUP: number;
+  readonly VECTORS: number;
+}
+
+/** Invocations that keep all cores of a software adapter busy. */
+const busy = 512;
 
 /**
- * The override GROUP: invocations of a workgroup, for kernels whose invocations need nothing of each other. A software adapter gives
- * whole workgroups to cores, and to start one costs as much as several loads: it wants narrow ones of 8, the lanes of a vector, where
- * there are few invocations.
+ * The overrides for so many items. A GPU wants an invocation for each. A software adapter gives whole workgroups to cores, so they are
+ * narrow, 8 lanes of a vector; and where there are many items, each invocation takes several, because to start one costs as
+ * much as to add up a short row.
  */
-export function groupFor({ adapter }: Device, invocations: number): number {
-  return adapter.software && invocations < manyInvocations ? 8 : 64;
+export function spreadOf({ adapter }: Device, items: number): Spread {
+  if (!adapter.software) return { WORKGROUP: stepSize, VECTORS: 1 };
+  return { WORKGROUP: 8, VECTORS: Math.max(1, Math.min(64, Math.floor(items / busy))) };
+}
+
+/** The grid for so many items. */
+export function spreadGrid(
+  items: number,
+  { WORKGROUP = stepSize, VECTORS = 1 }: Readonly<Record<string, number>>,
+): Grid {
+  return linearGrid(items, WORKGROUP * VECTORS);
 }

@@ -5,17 +5,15 @@
 // NaN is better than every number; of equal elements the first is best. A second pass takes the winners of all slices as
 // its candidates.
 //
-// One invocation makes one slice of a column. `columns` takes 4 neighbouring columns at once; `single` takes one, or where the axis is
+// Work is shared out as lib/vectors.wgsl says, by slices of columns. `columns` takes 4 neighbouring columns at once; `single` takes one, or where the axis is
 // the last and comes in vec4s (ROWS) one row, four elements at once. Where vectors are single elements, the vec4s here are four
 // times the same, and three of it are compiled away. Cost: every element is read once; one comparison an element.
 //
-// requires: lib/grid.wgsl
+// requires: lib/vectors.wgsl
 
 alias S = vec4<f32>; // elements of x
 alias V = vec4<f32>; // the same, as they are compared
 alias A = f32;       // elements of a V: f32 for f16
-
-override GROUP: u32 = 64u; // invocations in a workgroup
 
 override LARGEST: bool = true;
 override IS_FLOAT: bool = true;
@@ -54,7 +52,7 @@ struct Best {
 }
 
 fn best_of(place: Place) -> Best {
-  var best: Best;
+  var best = Best(vec4<A>(A(0)), vec4u(0u));
   for (var c = place.begin; c < place.end; c++) {
     var r = c;
     if (CANDIDATES) { r = candidates[(place.outer * params.count + c) * params.inner + place.column]; }
@@ -80,16 +78,14 @@ fn place_of(index: u32) -> Place {
   return Place(outer, index - slices * params.inner, begin, min(begin + params.per_slice, params.count));
 }
 
-@compute @workgroup_size(GROUP)
+@compute @workgroup_size(WORKGROUP)
 fn columns(
   @builtin(workgroup_id) workgroup_id: vec3u,
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let index = linear_workgroup(workgroup_id, num_workgroups) * GROUP + local_index;
-  let place = place_of(index);
-  if (place.outer >= params.outer) { return; }
-  out[index] = vec4i(best_of(place).at);
+  let span = span_of(workgroup_id, num_workgroups, local_index, params.outer * params.slices * params.inner);
+  for (var i = span.first; i < span.end; i += WORKGROUP) { out[i] = vec4i(best_of(place_of(i)).at); }
 }
 
 // The better one of two; of equal ones the one in front.
@@ -99,20 +95,21 @@ fn better_of(a: Best, b: Best) -> Best {
   return Best(select(a.value, b.value, takes_b), select(a.at, b.at, takes_b));
 }
 
-@compute @workgroup_size(GROUP)
+// The place of the best element, in the first component.
+fn single_at(index: u32) -> vec4u {
+  var best = best_of(place_of(index));
+  if (!ROWS) { return best.at; }
+  best.at = 4u * best.at + vec4u(0u, 1u, 2u, 3u);
+  best = better_of(best, Best(best.value.zwxy, best.at.zwxy));
+  return better_of(best, Best(best.value.yxwz, best.at.yxwz)).at;
+}
+
+@compute @workgroup_size(WORKGROUP)
 fn single(
   @builtin(workgroup_id) workgroup_id: vec3u,
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let index = linear_workgroup(workgroup_id, num_workgroups) * GROUP + local_index;
-  let place = place_of(index);
-  if (place.outer >= params.outer) { return; }
-  var best = best_of(place);
-  if (ROWS) {
-    best.at = 4u * best.at + vec4u(0u, 1u, 2u, 3u);
-    best = better_of(best, Best(best.value.zwxy, best.at.zwxy));
-    best = better_of(best, Best(best.value.yxwz, best.at.yxwz));
-  }
-  out_scalars[index] = i32(best.at.x);
+  let span = span_of(workgroup_id, num_workgroups, local_index, params.outer * params.slices * params.inner);
+  for (var i = span.first; i < span.end; i += WORKGROUP) { out_scalars[i] = i32(single_at(i).x); }
 }

@@ -14,7 +14,7 @@
 // Cost: forward reads x once (and once more for probabilities or smoothing), backward reads x and writes dx; an exponential an
 // element. Source: the definition in the documentation of torch.nn.CrossEntropyLoss.
 //
-// requires: lib/grid.wgsl, lib/make-nan.wgsl, softmax/row.wgsl
+// requires: lib/make-nan.wgsl, softmax/row.wgsl
 
 alias T = f32; // of the logits
 
@@ -141,14 +141,7 @@ fn write_row(row: u32, label: u32, largest: f32, s: f32, q_sum: f32, weighted: f
   stats[row] = vec4f(largest, s, q, 0.0);
 }
 
-@compute @workgroup_size(GROUP)
-fn forward_short(
-  @builtin(workgroup_id) workgroup_id: vec3u,
-  @builtin(num_workgroups) num_workgroups: vec3u,
-  @builtin(local_invocation_index) local_index: u32,
-) {
-  let row = linear_workgroup(workgroup_id, num_workgroups) * GROUP + local_index;
-  if (row >= params.rows) { return; }
+fn forward_row(row: u32) {
   let label = label_of(row);
   let part = part_of(row, 0u, 1u);
   let peak = peak_of_row(part);
@@ -161,6 +154,16 @@ fn forward_short(
     let sums = wanted_of_label(row, label, largest);
     write_row(row, label, largest, s, sums.q.x, sums.weighted.x);
   }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn forward_short(
+  @builtin(workgroup_id) workgroup_id: vec3u,
+  @builtin(num_workgroups) num_workgroups: vec3u,
+  @builtin(local_invocation_index) local_index: u32,
+) {
+  let span = span_of(workgroup_id, num_workgroups, local_index, params.rows);
+  for (var row = span.first; row < span.end; row += WORKGROUP) { forward_row(row); }
 }
 
 @compute @workgroup_size(TREE_SIZE)
@@ -239,28 +242,30 @@ fn gradient(row: Slopes, i: u32) -> vec4f {
 }
 
 // `backward` is for vectors of 4 classes, `backward_scalars` for those of 1.
-@compute @workgroup_size(GROUP)
+@compute @workgroup_size(WORKGROUP)
 fn backward(
   @builtin(workgroup_id) workgroup_id: vec3u,
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let index = linear_workgroup(workgroup_id, num_workgroups) * GROUP + local_index;
-  if (index / TEAM >= params.rows) { return; }
-  let row = slopes_of(index / TEAM);
-  let first = row.row * params.count;
-  for (var i = index % TEAM; i < params.count; i += TEAM) { dx[first + i] = vec4<T>(gradient(row, i)); }
+  let span = span_of(workgroup_id, num_workgroups, local_index, params.rows * TEAM);
+  for (var part = span.first; part < span.end; part += WORKGROUP) {
+    let row = slopes_of(part / TEAM);
+    let first = row.row * params.count;
+    for (var i = part % TEAM; i < params.count; i += TEAM) { dx[first + i] = vec4<T>(gradient(row, i)); }
+  }
 }
 
-@compute @workgroup_size(GROUP)
+@compute @workgroup_size(WORKGROUP)
 fn backward_scalars(
   @builtin(workgroup_id) workgroup_id: vec3u,
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let index = linear_workgroup(workgroup_id, num_workgroups) * GROUP + local_index;
-  if (index / TEAM >= params.rows) { return; }
-  let row = slopes_of(index / TEAM);
-  let first = row.row * params.count;
-  for (var i = index % TEAM; i < params.count; i += TEAM) { dx_scalars[first + i] = T(gradient(row, i).x); }
+  let span = span_of(workgroup_id, num_workgroups, local_index, params.rows * TEAM);
+  for (var part = span.first; part < span.end; part += WORKGROUP) {
+    let row = slopes_of(part / TEAM);
+    let first = row.row * params.count;
+    for (var i = part % TEAM; i < params.count; i += TEAM) { dx_scalars[first + i] = T(gradient(row, i).x); }
+  }
 }

@@ -2,14 +2,14 @@
 // vector is 4 neighbouring elements of it, or 1 where their number is no multiple of 4 (then the aliases become scalars). With
 // ACROSS the elements of a vector belong to neighbouring rows instead.
 //
-// short: one invocation makes a row. long: a team of TREE_SIZE invocations, a workgroup, makes a row; each takes every TREE_SIZE-th
+// short: one invocation makes a row, or several, as lib/vectors.wgsl shares them out. long: a team of TREE_SIZE invocations, a workgroup, makes a row; each takes every TREE_SIZE-th
 // vector of it, so that neighbours load neighbours.
 //
 // A Peak is the maximum of numbers and the sum of e^(x - maximum), found in one walk: whenever a larger number turns up, what was
 // added so far is scaled down to it. Each element of a vector goes for itself until the row is joined.
 // Source: Milakov and Gimelshein, Online normalizer calculation for softmax (2018), arXiv 1805.02867.
 //
-// requires: lib/nan.wgsl, lib/workgroup-tree.wgsl
+// requires: lib/nan.wgsl, lib/vectors.wgsl, lib/workgroup-tree.wgsl
 
 alias S = vec4<f32>; // elements in memory
 alias V = vec4<f32>; // what is computed with
@@ -17,8 +17,7 @@ alias U = vec4<u32>; // their bits
 
 override LANES: u32 = 4u; // elements in a V
 override ACROSS: bool = false;
-override GROUP: u32 = 64u; // invocations in a workgroup of short rows
-override HELD: u32 = 0u;   // vectors of a short row, if it is held in registers; else 0
+override HELD: u32 = 0u; // vectors of a short row, if it is held in registers; else 0
 const MOST_HELD = 16u;
 
 // Sums are sums of sums of RUN terms: on top of one another, many small equal terms would all be rounded the same way.

@@ -9,7 +9,7 @@
 // Cost: forward reads x twice, or once if held, and writes y; backward reads y and dy twice, or once, and writes dx. Two
 // exponentials an element forward.
 //
-// requires: lib/grid.wgsl, softmax/row.wgsl
+// requires: softmax/row.wgsl
 
 override LOG: bool = false;
 
@@ -45,15 +45,17 @@ fn write_forward(part: Part, peak: Peak) {
   }
 }
 
-@compute @workgroup_size(GROUP)
+@compute @workgroup_size(WORKGROUP)
 fn forward_short(
   @builtin(workgroup_id) workgroup_id: vec3u,
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let part = part_of(linear_workgroup(workgroup_id, num_workgroups) * GROUP + local_index, 0u, 1u);
-  if (part.first >= part.end) { return; }
-  write_forward(part, peak_of_row(part));
+  let span = span_of(workgroup_id, num_workgroups, local_index, params.rows);
+  for (var row = span.first; row < span.end; row += WORKGROUP) {
+    let part = part_of(row, 0u, 1u);
+    write_forward(part, peak_of_row(part));
+  }
 }
 
 @compute @workgroup_size(TREE_SIZE)
@@ -113,15 +115,17 @@ fn backward_held(part: Part) {
   }
 }
 
-@compute @workgroup_size(GROUP)
+@compute @workgroup_size(WORKGROUP)
 fn backward_short(
   @builtin(workgroup_id) workgroup_id: vec3u,
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let part = part_of(linear_workgroup(workgroup_id, num_workgroups) * GROUP + local_index, 0u, 1u);
-  if (part.first >= part.end) { return; }
-  if (HELD > 0u) { backward_held(part); } else { write_backward(part, own_sum(sum_of_part(part))); }
+  let span = span_of(workgroup_id, num_workgroups, local_index, params.rows);
+  for (var row = span.first; row < span.end; row += WORKGROUP) {
+    let part = part_of(row, 0u, 1u);
+    if (HELD > 0u) { backward_held(part); } else { write_backward(part, own_sum(sum_of_part(part))); }
+  }
 }
 
 @compute @workgroup_size(TREE_SIZE)
