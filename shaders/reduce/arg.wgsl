@@ -5,9 +5,10 @@
 // NaN is better than every number; of equal elements the first is best. A second pass takes the winners of all slices as
 // its candidates.
 //
-// Work is shared out as lib/vectors.wgsl says, by slices of columns. `columns` takes 4 neighbouring columns at once; `single` takes one, or where the axis is
-// the last and comes in vec4s (ROWS) one row, four elements at once. Where vectors are single elements, the vec4s here are four
-// times the same, and three of it are compiled away. Cost: every element is read once; one comparison an element.
+// Work is shared out as lib/vectors.wgsl says, by slices of columns. `columns` takes 4 neighbouring columns at once; `single` takes one,
+// or where the axis is the last and comes in vec4s (ROWS) one row, four elements at once. Where vectors are single elements, the
+// vec4s here hold one number four times, and the compiler computes it once.
+// Cost: every element is read once; one comparison an element.
 //
 // requires: lib/vectors.wgsl
 

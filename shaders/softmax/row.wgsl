@@ -1,9 +1,10 @@
-// What the kernels of softmax and cross-entropy share; their Params hold rows, count and inner. A row is `count` vectors of x, `inner` apart, at one place of the other axes; a
-// vector is 4 neighbouring elements of it, or 1 where their number is no multiple of 4 (then the aliases become scalars). With
-// ACROSS the elements of a vector belong to neighbouring rows instead.
+// What the kernels of softmax and cross-entropy share; their Params hold rows, count and inner. A row is `count` vectors of x, `inner`
+// apart, at one place of the other axes. A vector is 4 neighbouring elements of it, or 1 where their number is no multiple of 4 (then
+// the aliases become scalars). With ACROSS the elements of a vector belong to neighbouring rows instead.
 //
-// short: one invocation makes a row, or several, as lib/vectors.wgsl shares them out. long: a team of TREE_SIZE invocations, a workgroup, makes a row; each takes every TREE_SIZE-th
-// vector of it, so that neighbours load neighbours.
+// short: one invocation makes a row, or several, as lib/vectors.wgsl shares them out; up to MOST_HELD vectors it holds in registers.
+// long: a team of TREE_SIZE invocations, a workgroup, makes a row. Each takes every TREE_SIZE-th vector of it, so that neighbours load
+// neighbours.
 //
 // A Peak is the maximum of numbers and the sum of e^(x - maximum), found in one walk: whenever a larger number turns up, what was
 // added so far is scaled down to it. Each element of a vector goes for itself until the row is joined.
@@ -26,7 +27,7 @@ const RUN = 32u;
 // The lowest f32. Unlike -infinity it can be subtracted from itself.
 const LOWEST = -3.4028234663852886e38;
 
-// The vectors of a row that one invocation goes through; none, if there is no such row.
+// The vectors of a row that one invocation goes through.
 struct Part {
   first: u32,
   end: u32,
@@ -34,7 +35,6 @@ struct Part {
 }
 
 fn part_of(row: u32, member: u32, team: u32) -> Part {
-  if (row >= params.rows) { return Part(0u, 0u, 1u); }
   if (!ACROSS) { return Part(row * params.count + member, (row + 1u) * params.count, team); }
   let outer = row / params.inner;
   let first = outer * params.count * params.inner + row - outer * params.inner;
