@@ -48,6 +48,16 @@ const samples: OpSample<Args>[] = [
   sample([2, 0, 3], { axis: 2 }),
   sample([70_001], { axis: 0 }),
   sample([3, 50_000], { axis: 1 }),
+  // Rows of vec4s, and 4 columns at once.
+  ...[4, 8, 124, 128, 132, 1024].map((length) => sample([3, length], { axis: 1 })),
+  sample([1100, 4], { axis: 1 }),
+  sample([2, 300, 8], { axis: 1 }),
+  sample([70, 12], { axis: 0 }),
+  ...[
+    { axis: 1, note: "many equal in each row" },
+    { axis: 0, note: "many equal in each column" },
+  ].map(({ axis, note }) => ({ note, ...sample([40, 40], { axis }, { range: [0, 0] }) })),
+  { note: "few values", ...sample([40, 40], { axis: 1 }, { dtype: "u32", range: [0, 3] }) },
   { note: "many equal", ...sample([5000], { axis: 0 }, { range: [0, 0] }) },
   { note: "few values", ...sample([9, 400], { axis: 1 }, { dtype: "i32", range: [-3, 3] }) },
   {
@@ -69,6 +79,14 @@ const samples: OpSample<Args>[] = [
       [700],
       { axis: 0 },
       { values: Array.from({ length: 700 }, (_, i) => (i === 650 || i === 690 ? NaN : i)) },
+    ),
+  },
+  {
+    note: "NaN in some columns",
+    ...sample(
+      [3, 4],
+      { axis: 0 },
+      { values: [1, NaN, 2, 3, NaN, 1, 2, Infinity, NaN, NaN, NaN, 9] },
     ),
   },
   {

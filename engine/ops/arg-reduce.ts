@@ -1,21 +1,30 @@
 /** @file Where the largest and the smallest elements are. Formulas: `shaders/reduce/arg.wgsl`. */
 import source from "../../shaders/reduce/arg.wgsl";
-import { isFloat } from "../dtype.ts";
+import { isFloat, type DType } from "../dtype.ts";
 import { ShapeError } from "../errors.ts";
-import { defineKernel, linearGrid } from "../kernel.ts";
+import { defineKernel, type TypeAliases } from "../kernel.ts";
 import { defineOp } from "../op.ts";
 import { ceilDiv, formatShape, normalizeAxis } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
-import { accumulatorOf, blockAround, manyInvocations } from "./reduce-kernels.ts";
+import { accumulatorOf, blockAround, manyInvocations, type Block } from "./reduce-kernels.ts";
 import type { ReduceOptions } from "./reduce.ts";
+import { spreadGrid, spreadOf } from "./vectors.ts";
 
-const kernel = defineKernel({
-  name: "arg-reduce",
-  source,
-  grid: ({ columns, slices }) => linearGrid((columns as number) * (slices as number), 64),
-});
+function argKernel(entryPoint: string, out: string) {
+  return defineKernel({
+    name: "arg-reduce",
+    source,
+    entryPoint,
+    bindings: ["x", "candidates", out, "params"],
+    grid: ({ outer, inner, slices }, overrides) =>
+      spreadGrid((outer as number) * (inner as number) * (slices as number), overrides),
+  });
+}
 
-/** A slice has at least this many candidates. */
+const columnsKernel = argKernel("columns", "out");
+const singleKernel = argKernel("single", "out_scalars");
+
+/** A slice has at least this many vectors or candidates. */
 const fewestCandidates = 32;
 
 interface Attributes extends Required<ReduceOptions> {
@@ -45,31 +54,78 @@ function defineArgReduce(name: "argMax" | "argMin", LARGEST: 0 | 1) {
     op([x], { axis: normalizeAxis(name, axis, x.shape.length), keepDims });
 }
 
-/** Passes until one candidate is left in each column. */
+/** Passes until one candidate is left in each column; candidates are compared one by one. */
 function search(label: string, LARGEST: 0 | 1, x: Tensor, axis: number, out: Tensor): void {
-  const { outer, length, inner } = blockAround(x.shape, axis);
-  const columns = outer * inner;
-  let candidates: Tensor | undefined;
-  for (let count = length; candidates !== out;) {
-    const wanted = Math.min(
-      ceilDiv(manyInvocations(x), columns),
-      Math.floor(count / fewestCandidates),
-    );
-    const perSlice = ceilDiv(count, Math.max(1, wanted));
-    const slices = ceilDiv(count, perSlice);
-    const winners: Tensor =
-      slices === 1 ? out : Tensor.allocate(label, x.device, [columns * slices], "i32");
-    const overrides = {
-      LARGEST,
-      IS_FLOAT: Number(isFloat(x.dtype)),
-      CANDIDATES: Number(candidates !== undefined),
-    };
-    const types = { T: x.dtype, A: accumulatorOf(x.dtype) };
-    const params = { columns, length, inner, count, slices, per_slice: perSlice };
-    kernel({ x, candidates: candidates ?? x, out: winners }, params, { overrides, types, label });
-    candidates = winners;
-    count = slices;
+  const block = blockAround(x.shape, axis);
+  let { slices, winners } = searchPass(label, LARGEST, x, block, lanesOf(block), out);
+  while (winners !== out) {
+    const candidates = { tensor: winners, count: slices };
+    ({ slices, winners } = searchPass(label, LARGEST, x, block, single, out, candidates));
   }
+}
+
+/** What the vectors are that an invocation compares: parts of a row, or neighbouring columns. */
+interface Lanes {
+  readonly lanes: 1 | 4;
+  readonly ROWS: 0 | 1;
+}
+
+const single: Lanes = { lanes: 1, ROWS: 0 };
+
+function lanesOf({ length, inner }: Block): Lanes {
+  if (inner === 1) return length % 4 === 0 ? { lanes: 4, ROWS: 1 } : single;
+  return inner % 4 === 0 ? { lanes: 4, ROWS: 0 } : single;
+}
+
+interface Candidates {
+  readonly tensor: Tensor;
+  /** In each column. */
+  readonly count: number;
+}
+
+function searchPass(
+  label: string,
+  LARGEST: 0 | 1,
+  x: Tensor,
+  { outer, length, inner }: Block,
+  { lanes, ROWS }: Lanes,
+  out: Tensor,
+  candidates?: Candidates,
+) {
+  const columns = ROWS ? outer : (outer * inner) / lanes;
+  const count = candidates?.count ?? (ROWS ? length / lanes : length);
+  const wanted = Math.min(
+    ceilDiv(manyInvocations(x), columns),
+    Math.floor(count / fewestCandidates),
+  );
+  const per_slice = ceilDiv(count, Math.max(1, wanted));
+  const slices = ceilDiv(count, per_slice);
+  const winners =
+    slices === 1 ? out : Tensor.allocate(label, x.device, [outer * inner * slices], "i32");
+  const kernel = lanes === 4 && !ROWS ? columnsKernel : singleKernel;
+  kernel(
+    { x, candidates: candidates?.tensor ?? x, out: winners, out_scalars: winners },
+    {
+      ...{ outer, count, slices, per_slice },
+      length: ROWS ? length / lanes : length,
+      inner: ROWS ? 1 : inner / lanes,
+    },
+    {
+      overrides: {
+        ...{ LARGEST, ROWS, CANDIDATES: Number(candidates !== undefined) },
+        IS_FLOAT: Number(isFloat(x.dtype)),
+        ...spreadOf(x.device, columns * slices),
+      },
+      types: typesOf(x.dtype, lanes),
+      label,
+    },
+  );
+  return { slices, winners };
+}
+
+function typesOf(dtype: DType, lanes: 1 | 4): TypeAliases {
+  const A = accumulatorOf(dtype);
+  return lanes === 4 ? { S: `vec4<${dtype}>`, V: `vec4<${A}>`, A } : { S: dtype, V: A, A };
 }
 
 const argMaxAlong = defineArgReduce("argMax", 1);

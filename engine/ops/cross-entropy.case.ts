@@ -126,7 +126,7 @@ function shapeSamples(): OpSample<Args>[] {
       inputs: [logits(rows, 10), labels(10, rows)],
       args: {},
     })),
-    ...[1, 127, 128, 129, 1000].map((classes) => ({
+    ...[1, 15, 16, 17, 64, 68, 127, 128, 129, 132, 1000].map((classes) => ({
       inputs: [logits(3, classes), labels(classes, 3)],
       args: {},
     })),
@@ -136,7 +136,10 @@ function shapeSamples(): OpSample<Args>[] {
       gradient: onlyLogits,
     },
     { inputs: [logits(256, 10), labels(10, 256)], args: {} },
-    { inputs: [logits(40, 150), labels(150, 40)], args: {} },
+    ...[15, 16, 40].flatMap((rows) => [
+      { inputs: [logits(rows, 150), labels(150, rows)], args: {} },
+      { inputs: [logits(rows, 152), labels(152, rows)], args: {} },
+    ]),
     ...[3, 40].map((rows) => ({
       note: "smoothed over many classes",
       inputs: [logits(rows, 2000), labels(2000, rows)],
@@ -150,7 +153,7 @@ function shapeSamples(): OpSample<Args>[] {
     { note: "no rows", inputs: [logits(0, 5), labels(5, 0)], args: { reduction: "none" } },
     { note: "no rows", inputs: [logits(0, 5), labels(5, 0)], args: { reduction: "sum" } },
     { note: "no rows", inputs: [logits(0, 5), labels(5, 0)], args: {} },
-    ...[4096, 4097, 50_000].map((rows) => ({
+    ...[1023, 1024, 4096, 4097, 16_384, 16_385, 50_000].map((rows) => ({
       inputs: [logits(rows, 3), labels(3, rows)],
       args: {},
       gradient: false,
@@ -249,6 +252,14 @@ function probabilitySamples(): OpSample<Args>[] {
     ...plain,
     ...weighted,
     { inputs: [logits(3, 200), probabilities(3, 200)], args: {} },
+    { inputs: [logits(3, 201), probabilities(3, 201)], args: { labelSmoothing: 0.1 } },
+    { inputs: [logits(17, 152), probabilities(17, 152)], args: {} },
+    {
+      note: "weighted",
+      inputs: [logits(3, 16), probabilities(3, 16), weightsFor(16)],
+      args: { labelSmoothing: 0.3 },
+      gradient: [0, 1],
+    },
     { note: "one row", inputs: [logits(4), probabilities(4)], args: {} },
   ];
 }

@@ -11,7 +11,9 @@ import { formatShape, shapesEqual, sizeOf, type Shape } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
 import { mul } from "./binary.ts";
 import { reduceInto } from "./reduce-kernels.ts";
-import { logSoftmax, needsWorkgroups } from "./softmax.ts";
+import { planRows, type RowPlan } from "./softmax-rows.ts";
+import { logSoftmax } from "./softmax.ts";
+import { spreadGrid } from "./vectors.ts";
 
 export type LossReduction = "mean" | "sum" | "none";
 
@@ -55,7 +57,7 @@ const shortKernel = defineKernel({
   source,
   entryPoint: "forward_short",
   bindings: forwardBindings,
-  grid: ({ rows }) => linearGrid(rows as number, 64),
+  grid: ({ rows }, overrides) => spreadGrid(rows as number, overrides),
 });
 const longKernel = defineKernel({
   name: "cross-entropy-long",
@@ -71,25 +73,28 @@ const totalKernel = defineKernel({
   bindings: ["losses", "row_weights", "loss", "total_weight", "params"],
   grid: () => [1, 1, 1],
 });
-const backwardKernel = defineKernel({
-  name: "cross-entropy-gradient",
-  source,
-  entryPoint: "backward",
-  bindings: [
-    "x",
-    "target_bits",
-    "class_weights",
-    "saved_stats",
-    "saved_total_weight",
-    "dy",
-    "dx",
-    "params",
-  ],
-  grid: ({ rows, classes }) => linearGrid((rows as number) * (classes as number), 64),
-});
 
-/** More rows than one workgroup should add up. */
-const mostRowsOfOneWorkgroup = 4096;
+/** `dx` is bound as vectors of 4 classes or as single ones. */
+function gradientKernel(entryPoint: string, dx: string) {
+  return defineKernel({
+    name: "cross-entropy-gradient",
+    source,
+    entryPoint,
+    bindings: [
+      ...["x", "target_bits", "class_weights", "saved_stats", "saved_total_weight", "dy"],
+      ...[dx, "params"],
+    ],
+    grid: ({ rows }, { TEAM = 1, ...overrides }) => spreadGrid((rows as number) * TEAM, overrides),
+  });
+}
+
+const backwardKernel = gradientKernel("backward", "dx");
+const backwardScalarsKernel = gradientKernel("backward_scalars", "dx_scalars");
+
+/** More rows than one workgroup should add up; on a software adapter a dispatch costs as much as thousands of additions. */
+function mostRowsOfOneWorkgroup({ device }: Tensor): number {
+  return device.adapter.software ? 16384 : 4096;
+}
 
 const crossEntropyOp = defineOp<Inputs, Attributes, Saved>({
   name: "crossEntropy",
@@ -98,13 +103,14 @@ const crossEntropyOp = defineOp<Inputs, Attributes, Saved>({
     dtype: "f32",
   }),
   forward: ([logits, target, weight], out, attributes) => {
-    const { rows, classes, reduction } = attributes;
+    const { rows, reduction } = attributes;
     const { device } = logits;
     const perRow = (): Tensor => Tensor.allocate("crossEntropy", device, [rows], "f32");
     const losses = reduction === "none" ? out : perRow();
     const rowWeights = perRow();
     const stats = Tensor.allocate("crossEntropy", device, [rows, 4], "f32");
-    const kernel = needsWorkgroups(logits, rows, classes) ? longKernel : shortKernel;
+    const plan = planFor(logits, attributes);
+    const kernel = plan.isLong ? longKernel : shortKernel;
     const tensors = {
       x: logits,
       target_bits: target,
@@ -113,9 +119,9 @@ const crossEntropyOp = defineOp<Inputs, Attributes, Saved>({
       row_weights: rowWeights,
       stats,
     };
-    kernel(tensors, paramsOf(attributes), optionsOf(logits, weight, attributes));
+    kernel(tensors, paramsOf(plan, attributes), optionsOf(plan, weight, attributes));
     const totalWeight =
-      reduction === "none" ? rowWeights : addUp(losses, rowWeights, out, attributes);
+      reduction === "none" ? rowWeights : addUp(plan, losses, rowWeights, out, attributes);
     return { stats, totalWeight };
   },
   gradient: (dy, context) => {
@@ -128,19 +134,29 @@ const crossEntropyOp = defineOp<Inputs, Attributes, Saved>({
   },
 });
 
+function planFor(logits: Tensor, { rows, classes }: Attributes): RowPlan {
+  return planRows(logits, { outer: rows, length: classes, inner: 1 });
+}
+
 /** Reduces the rows to `out`; returns what the mean divided by. */
-function addUp(losses: Tensor, rowWeights: Tensor, out: Tensor, attributes: Attributes): Tensor {
-  const { rows } = attributes;
+function addUp(
+  plan: RowPlan,
+  losses: Tensor,
+  rowWeights: Tensor,
+  out: Tensor,
+  attributes: Attributes,
+): Tensor {
   const totalWeight = Tensor.allocate("crossEntropy", out.device, [1], "f32");
-  let parts = [losses, rowWeights] as const;
-  let count = rows;
-  if (rows > mostRowsOfOneWorkgroup) {
-    parts = [sumOfRows(losses), sumOfRows(rowWeights)];
-    count = 1;
+  const params = paramsOf(plan, attributes);
+  const { TREE_SIZE } = plan.overrides;
+  const options = { overrides: { TREE_SIZE, REDUCTION: attributes.reduction.toUpperCase() } };
+  const sums = { loss: out, total_weight: totalWeight };
+  if (attributes.rows > mostRowsOfOneWorkgroup(out)) {
+    const tensors = { losses: sumOfRows(losses), row_weights: sumOfRows(rowWeights), ...sums };
+    totalKernel(tensors, { ...params, rows: 1 }, options);
+  } else {
+    totalKernel({ losses, row_weights: rowWeights, ...sums }, params, options);
   }
-  const tensors = { losses: parts[0], row_weights: parts[1], loss: out, total_weight: totalWeight };
-  const overrides = { REDUCTION: attributes.reduction.toUpperCase() };
-  totalKernel(tensors, { ...paramsOf(attributes), rows: count }, { overrides });
   return totalWeight;
 }
 
@@ -157,6 +173,7 @@ function logitsGradient(
 ): Tensor {
   const [logits, target, weight] = inputs;
   const dx = Tensor.allocate("crossEntropy", logits.device, logits.shape, logits.dtype);
+  const plan = planFor(logits, attributes);
   const tensors = {
     x: logits,
     target_bits: target,
@@ -165,13 +182,20 @@ function logitsGradient(
     saved_total_weight: saved.totalWeight,
     dy,
     dx,
+    dx_scalars: dx,
   };
-  backwardKernel(
-    tensors,
-    paramsOf(attributes),
-    optionsOf(logits, weight, attributes, attributes.reduction),
-  );
+  const options = optionsOf(plan, weight, attributes, attributes.reduction);
+  const overrides = { ...options.overrides, TEAM: gradientTeam(logits, plan) };
+  const types = { ...options.types, T: logits.dtype };
+  const kernel = plan.overrides.LANES === 4 ? backwardKernel : backwardScalarsKernel;
+  kernel(tensors, paramsOf(plan, attributes), { overrides, types });
   return dx;
+}
+
+/** Invocations that make the gradient of a row: one on a software adapter, if there are enough rows, else as many as have work. */
+function gradientTeam({ device }: Tensor, { isLong, params, overrides }: RowPlan): number {
+  if (device.adapter.software && !isLong) return 1;
+  return 2 ** Math.floor(Math.log2(Math.min(params.count, overrides.WORKGROUP)));
 }
 
 /** `-(1 - smoothing) * weight * log softmax(logits)`, over the number of rows for a mean. Only for probabilities. */
@@ -189,13 +213,16 @@ function targetGradient(
   return weight === undefined ? scaled : mul(scaled, weight);
 }
 
-function paramsOf({ rows, classes, ignoreIndex, labelSmoothing }: Attributes): ParamValues {
-  return { rows, classes, ignored: ignoreIndex >>> 0, smoothing: labelSmoothing };
+function paramsOf(
+  { params }: RowPlan,
+  { classes, ignoreIndex, labelSmoothing }: Attributes,
+): ParamValues {
+  return { ...params, classes, ignored: ignoreIndex >>> 0, smoothing: labelSmoothing };
 }
 
 /** Forward is the same whatever becomes of the rows, so it is compiled once. */
 function optionsOf(
-  logits: Tensor,
+  plan: RowPlan,
   weight: Tensor | undefined,
   attributes: Attributes,
   reduction: LossReduction = "none",
@@ -203,12 +230,13 @@ function optionsOf(
   const { probabilities, labelSmoothing } = attributes;
   return {
     overrides: {
+      ...plan.overrides,
       PROBABILITIES: Number(probabilities),
       WEIGHTED: Number(weight !== undefined),
       SMOOTH: Number(labelSmoothing > 0),
       REDUCTION: reduction.toUpperCase(),
     },
-    types: { T: logits.dtype },
+    types: plan.types,
   };
 }
 

@@ -4,7 +4,8 @@ import { defineKernel, linearGrid, type ParamValues } from "../kernel.ts";
 import { defineOp } from "../op.ts";
 import { ceilDiv, normalizeAxis } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
-import { accumulatorOf, blockAround, manyInvocations, type Block } from "./reduce-kernels.ts";
+import { busyInvocations } from "./column-slices.ts";
+import { accumulatorOf, blockAround, type Block } from "./reduce-kernels.ts";
 
 const grid = ({ columns, blocks }: ParamValues) =>
   linearGrid((columns as number) * (blocks as number), 64);
@@ -45,7 +46,10 @@ const cumulativeSumOp = defineOp<readonly [Tensor], { readonly axis: number }>({
 
 function scan(x: Tensor, { outer, length, inner }: Block, out: Tensor, reverse: boolean): void {
   const columns = outer * inner;
-  const wanted = Math.min(ceilDiv(manyInvocations(x), columns), Math.floor(length / shortestBlock));
+  const wanted = Math.min(
+    ceilDiv(busyInvocations(x.device), columns),
+    Math.floor(length / shortestBlock),
+  );
   const perBlock = Math.min(longestBlock, ceilDiv(length, Math.max(1, wanted)));
   const blocks = ceilDiv(length, perBlock);
   const params = { columns, length, inner, blocks, per_block: perBlock };

@@ -9,10 +9,11 @@ import { Tensor } from "../tensor.ts";
 import { channelVectors } from "./channel-vectors.ts";
 import { busyInvocations, sliceColumns, workgroupSize } from "./column-slices.ts";
 import { sum } from "./reduce.ts";
+import { spreadGrid, spreadOf } from "./vectors.ts";
 
-/** One row an invocation, or a workgroup. */
-const rowGrid: KernelDefinition["grid"] = ({ rows }, { SHARED }) =>
-  linearGrid(rows as number, SHARED === 1 ? 1 : workgroupSize);
+/** Some rows an invocation, or one a workgroup. */
+const rowGrid: KernelDefinition["grid"] = ({ rows }, { SHARED, ...spread }) =>
+  SHARED === 1 ? linearGrid(rows as number, 1) : spreadGrid(rows as number, spread);
 
 const forwardKernel = defineKernel({
   name: "layerNorm",
@@ -114,10 +115,12 @@ function rowsOf(x: Tensor, { hasWeight, hasBias, shape, eps }: Attributes) {
   const rows = x.size / width;
   const limits = { invocations: busyInvocations(x.device), fewestRows: 16, mostRows: 1024 };
   const slices = sliceColumns(x.device, rows, vectors.columns, limits);
+  const SHARED = Number(isShared(x, rows, width));
+  const spread = spreadOf(x.device, rows);
   const options: KernelOptions = {
     overrides: {
-      LANES: vectors.lanes,
-      SHARED: Number(isShared(x, rows, width)),
+      ...{ LANES: vectors.lanes, SHARED },
+      ...{ ...spread, VECTORS: SHARED ? 1 : spread.VECTORS, TREE_SIZE: spread.WORKGROUP },
       WEIGHT: Number(hasWeight),
       BIAS: Number(hasBias),
     },

@@ -45,6 +45,8 @@ export const permuteCase = opCase<Order>({
     sample({ shape: [2, 6, 6, 8] }, 0, 3, 1, 2),
     sample({ shape: [2, 8, 6, 6] }, 0, 2, 3, 1),
     sample({ shape: [2, 5, 5, 3] }, 0, 3, 1, 2),
+    sample({ shape: [2, 5, 5, 8] }, 0, 3, 1, 2),
+    sample({ shape: [2, 7, 20], dtype: "f16" }, 0, 2, 1),
     // Units of 16 and 8 bytes, because the innermost axis stays.
     sample({ shape: [3, 5, 8] }, 1, 0, 2),
     sample({ shape: [3, 5, 6] }, 1, 0, 2),

@@ -4,14 +4,13 @@
  */
 import reduceSource from "../../shaders/reduce/reduce.wgsl";
 import { isFloat, type DType } from "../dtype.ts";
-import { defineKernel, linearGrid, type ParamValues } from "../kernel.ts";
+import { defineKernel, type KernelDefinition } from "../kernel.ts";
 import { ceilDiv, sizeOf, type Shape } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
+import { spreadGrid, spreadOf } from "./vectors.ts";
 
-const workgroup = 64;
-
-const foldGrid = ({ slabs, width, slices }: ParamValues) =>
-  linearGrid((slabs as number) * ceilDiv(width as number, 4) * (slices as number), workgroup);
+const foldGrid: KernelDefinition["grid"] = ({ slabs, width, slices }, overrides) =>
+  spreadGrid((slabs as number) * ceilDiv(width as number, 4) * (slices as number), overrides);
 
 const foldKernel = defineKernel({
   name: "reduce-fold",
@@ -32,7 +31,7 @@ const rowsKernel = defineKernel({
   source: reduceSource,
   entryPoint: "rows",
   bindings: ["x", "x_scalars", "out_scalars", "params"],
-  grid: ({ slabs }) => linearGrid(slabs as number, workgroup),
+  grid: ({ slabs }, overrides) => spreadGrid(slabs as number, overrides),
 });
 
 /** A tensor seen as [outer, length, inner], where `length` is reduced. */
@@ -121,8 +120,10 @@ interface Pass extends Reduction {
   readonly last: Tensor | undefined;
 }
 
-/** A row up to this long is one invocation's work. */
-const longestRow = 256;
+/** A row up to this long is one invocation's work. On a software adapter a second pass would cost more than the whole row. */
+function longestRow({ device }: Tensor): number {
+  return device.adapter.software ? 4 * mostRows : 256;
+}
 /** Longer rows are folded to this width: 8 neighbouring invocations load 128 neighbouring bytes. */
 const foldedWidth = 32;
 /** A slice has at least this many rows, or a second pass costs more than it saves ... */
@@ -132,10 +133,10 @@ const mostRows = 1024;
 
 function reduceBlock(x: Tensor, block: Block, pass: Pass): Tensor {
   const { outer, length, inner } = block;
-  if (inner === 1 && length <= longestRow) return rowsPass(x, block, pass);
+  if (inner === 1 && length <= longestRow(x)) return rowsPass(x, block, pass);
   const width = foldWidth(block);
   const rows = ceilDiv(length * inner, width);
-  const { slices, group } = sliceRows(rows, ceilDiv(width, 4), manyInvocations(x) / outer);
+  const { slices, group } = sliceRows(x, rows, ceilDiv(width, 4), manyInvocations(x) / outer);
   const fold = {
     outer,
     slab: length * inner,
@@ -165,17 +166,20 @@ function foldWidth({ outer, length, inner }: Block): number {
 
 /** Invocations that keep the device busy: a software adapter has few lanes, a GPU hides latency by many. */
 export function manyInvocations({ device }: Tensor): number {
-  return device.adapter.software ? 1024 : 32768;
+  return device.adapter.software ? 256 : 32768;
 }
 
+/** On a GPU the rows of neighbouring slices alternate; on a software adapter each slice goes through memory in order. */
 function sliceRows(
+  { device }: Tensor,
   rows: number,
   columns: number,
   wanted: number,
 ): { slices: number; group: number } {
   const useful = Math.min(ceilDiv(wanted, columns), Math.floor(rows / fewestRows));
   const slices = Math.max(useful, ceilDiv(rows, mostRows), 1);
-  const group = Math.min(slices, Math.max(1, Math.floor(workgroup / columns)));
+  const widest = device.adapter.software ? 1 : Math.max(1, Math.floor(64 / columns));
+  const group = Math.min(slices, widest);
   return { slices: ceilDiv(slices, group) * group, group };
 }
 
@@ -201,7 +205,7 @@ function foldPass(x: Tensor, fold: Fold, pass: Pass): Tensor {
     rows_per_group: rowsPerGroup,
     ...constants(x, pass),
   };
-  const options = optionsFor(x, out, pass, aligned);
+  const options = optionsFor(x, out, pass, aligned, outer * slices * ceilDiv(width, 4));
   if (width % 4 === 0) foldKernel({ x, x_scalars: x, out }, params, options);
   else foldRaggedKernel({ x, x_scalars: x, out_scalars: out }, params, options);
   return out;
@@ -210,7 +214,7 @@ function foldPass(x: Tensor, fold: Fold, pass: Pass): Tensor {
 function rowsPass(x: Tensor, { outer, length }: Block, pass: Pass): Tensor {
   const out = pass.last ?? partialTensor(x, outer);
   const layout = { slabs: outer, slab: length, width: 1, slices: 1, group: 1, rows_per_group: 0 };
-  const options = optionsFor(x, out, pass, outer === 1 || length % 4 === 0);
+  const options = optionsFor(x, out, pass, outer === 1 || length % 4 === 0, outer);
   rowsKernel({ x, x_scalars: x, out_scalars: out }, { ...layout, ...constants(x, pass) }, options);
   return out;
 }
@@ -228,11 +232,12 @@ function constants(x: Tensor, { kind, divisor = 1 }: Reduction) {
   return { identity: identityBits[kind][accumulatorOf(x.dtype)], divisor };
 }
 
-function optionsFor(x: Tensor, out: Tensor, pass: Pass, aligned: boolean) {
+function optionsFor(x: Tensor, out: Tensor, pass: Pass, aligned: boolean, items: number) {
   const { kind, square = false, divisor, label } = pass;
   return {
     overrides: {
       OP: kind,
+      ...spreadOf(x.device, items),
       ALIGNED: Number(aligned),
       IS_FLOAT: Number(isFloat(x.dtype)),
       SQUARE: Number(square),

@@ -93,6 +93,9 @@ function long(more: Partial<InputSpec> = {}): OpSample<Args>[] {
     shaped([30_000, 10], { axes: 0 }, more),
     shaped([2, 17_000, 12], { axes: 1 }, more),
     shaped([2050, 130], { axes: 0 }, more),
+    // On both sides of a row that is one invocation's work on a software adapter, and of where its workgroups widen.
+    ...[4096, 4097, 4100].map((length) => shaped([3, length], { axes: 1 }, more)),
+    ...[1023, 1025].map((rows) => shaped([rows, 20], { axes: 1 }, more)),
     shaped([1200, 300], { axes: 1 }, more),
     shaped([64, 14, 14, 20], { axes: [0, 1, 2] }, more),
   ]);

@@ -49,9 +49,16 @@ const samples: OpSample<Args>[] = [
   sample([3, 4, 5], { axis: 1 }),
   sample([3, 4, 5], { axis: 2 }),
   ...[127, 128, 129, 191, 192, 1000].map((length) => sample([3, length])),
+  // Up to 16 vectors of 1 or of 4 are held in registers.
+  ...[15, 16, 17, 64, 68].map((length) => sample([3, length])),
   sample([2, 130, 3], { axis: 1 }),
-  sample([31, 140]),
-  sample([33, 140]),
+  // Vectors across 4 rows.
+  sample([2, 16, 8], { axis: 1 }),
+  sample([2, 17, 4], { axis: 1 }),
+  sample([2, 130, 4], { axis: 1 }),
+  // On both sides of so few rows that a team makes each.
+  ...[15, 16].flatMap((rows) => [sample([rows, 130]), sample([rows, 132])]),
+  ...[1023, 1025].map((rows) => ({ ...sample([rows, 3]), gradient: false })),
   sample([2, 1, 3], { axis: 1 }),
   sample([0, 3]),
   sample([3, 0]),
@@ -87,7 +94,11 @@ const samples: OpSample<Args>[] = [
     ),
     gradient: false,
   },
-  { ...sample([3, 20], {}, { dtype: "f16" }), feature: "shader-f16", tolerance: 2e-3 },
+  ...[20, 21, 132].map((length) => ({
+    ...sample([3, length], {}, { dtype: "f16" }),
+    feature: "shader-f16" as const,
+    tolerance: 2e-3,
+  })),
 ];
 
 function errors(run: (x: Tensor, axis?: number) => unknown): OpError[] {

@@ -2,21 +2,13 @@
 import source from "../../shaders/softmax/softmax.wgsl";
 import { isFloat } from "../dtype.ts";
 import { DTypeError } from "../errors.ts";
-import { defineKernel, linearGrid, type KernelOptions } from "../kernel.ts";
+import { defineKernel, linearGrid } from "../kernel.ts";
 import { defineOp } from "../op.ts";
 import { normalizeAxis } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
 import { blockAround, type Block } from "./reduce-kernels.ts";
-
-/** Rows up to this long are one invocation's work. */
-const longestShortRow = 128;
-/** On a software adapter barriers cost more than they save, unless there are fewer rows than lanes. */
-const fewRows = 32;
-
-/** True when a workgroup rather than one invocation should make a row. */
-export function needsWorkgroups({ device }: Tensor, rows: number, length: number): boolean {
-  return length > longestShortRow && (!device.adapter.software || rows < fewRows);
-}
+import { planRows } from "./softmax-rows.ts";
+import { spreadGrid } from "./vectors.ts";
 
 /** The entry points for short and long rows. */
 function rowKernels(direction: "forward" | "backward", bindings: readonly string[]) {
@@ -26,7 +18,7 @@ function rowKernels(direction: "forward" | "backward", bindings: readonly string
     source,
     entryPoint: `${direction}_short`,
     bindings,
-    grid: ({ rows }) => linearGrid(rows as number, 64),
+    grid: ({ rows }, overrides) => spreadGrid(rows as number, overrides),
   });
   const long = defineKernel({
     name: `${name}-long`,
@@ -36,15 +28,14 @@ function rowKernels(direction: "forward" | "backward", bindings: readonly string
     grid: ({ rows }) => linearGrid(rows as number, 1),
   });
   return (
-    out: Tensor,
+    label: string,
+    LOG: 0 | 1,
     block: Block,
-    tensors: Readonly<Record<string, Tensor>>,
-    options: KernelOptions,
+    tensors: Readonly<Record<string, Tensor>> & { readonly out: Tensor },
   ): void => {
-    const { outer, length, inner } = block;
-    const rows = outer * inner;
-    const kernel = needsWorkgroups(out, rows, length) ? long : short;
-    kernel({ ...tensors, out }, { rows, length, inner }, options);
+    const { isLong, params, overrides, types } = planRows(tensors.out, block);
+    const kernel = isLong ? long : short;
+    kernel(tensors, params, { overrides: { LOG, ...overrides }, types, label });
   };
 }
 
@@ -52,7 +43,6 @@ const forwardKernel = rowKernels("forward", ["x", "out", "params"]);
 const backwardKernel = rowKernels("backward", ["y", "dy", "out", "params"]);
 
 function defineSoftmax(name: string, LOG: 0 | 1) {
-  const overrides = { LOG };
   const op = defineOp<readonly [Tensor], { readonly axis: number }>({
     name,
     output: ([x]) => {
@@ -66,14 +56,13 @@ function defineSoftmax(name: string, LOG: 0 | 1) {
       return { shape: x.shape };
     },
     forward: ([x], out, { axis }) => {
-      const options = { overrides, types: { T: x.dtype }, label: name };
-      forwardKernel(out, blockAround(x.shape, axis), { x }, options);
+      forwardKernel(name, LOG, blockAround(x.shape, axis), { x, out });
       return {};
     },
     gradient: (dy, { inputs: [x], out: y, attributes: { axis } }) => {
       const dx = Tensor.allocate(name, x.device, x.shape, x.dtype);
-      const options = { overrides, types: { T: x.dtype }, label: `${name}-gradient` };
-      backwardKernel(dx, blockAround(x.shape, axis), { y, dy }, options);
+      const tensors = { y, dy, out: dx };
+      backwardKernel(`${name}-gradient`, LOG, blockAround(x.shape, axis), tensors);
       return [dx];
     },
   });

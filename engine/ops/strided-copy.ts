@@ -56,7 +56,7 @@ const raggedTransposeKernel = defineKernel({
   name: "transpose-ragged",
   source: transposeSource,
   entryPoint: "ragged",
-  bindings: ["x_scalars", "out_scalars", "params"],
+  bindings: ["x", "x_scalars", "out_scalars", "params"],
   grid: stepGrid,
 });
 
@@ -161,7 +161,10 @@ function copyTransposed({ x, out, axes, xOffset, outOffset, label }: Plan): bool
     { size: sizeOf(blocks.shape), rows, columns, ...walkParams(blocks, stepSize) },
     {
       // A block is four vec4s.
-      overrides: { RANK: 3, VECTORS: vectorsOn(x.device) / 4 },
+      overrides: {
+        ...{ RANK: 3, VECTORS: vectorsOn(x.device) / 4 },
+        WIDE: Number(columns % 4 === 0),
+      },
       types: { T: wordType(x) },
       label,
     },

@@ -31,3 +31,30 @@ export function vectorGrid(
 ): Grid {
   return linearGrid(size as number, vectorStep * VECTORS);
 }
+
+/** How items are shared out that are more work than a vec4: rows, slices of columns. */
+interface Spread {
+  readonly WORKGROUP: number;
+  readonly VECTORS: number;
+}
+
+/** Invocations that keep all cores of a software adapter busy. */
+const busy = 512;
+
+/**
+ * The overrides for so many items. A GPU wants an invocation for each. A software adapter gives whole workgroups to cores, so they are
+ * narrow, 8 lanes of a vector; and where there are many items, each invocation takes several, because to start one costs as
+ * much as to add up a short row.
+ */
+export function spreadOf({ adapter }: Device, items: number): Spread {
+  if (!adapter.software) return { WORKGROUP: stepSize, VECTORS: 1 };
+  return { WORKGROUP: 8, VECTORS: Math.max(1, Math.min(64, Math.floor(items / busy))) };
+}
+
+/** The grid for so many items. */
+export function spreadGrid(
+  items: number,
+  { WORKGROUP = stepSize, VECTORS = 1 }: Readonly<Record<string, number>>,
+): Grid {
+  return linearGrid(items, WORKGROUP * VECTORS);
+}

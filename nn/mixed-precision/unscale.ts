@@ -32,10 +32,11 @@ export function unscaleGradients(
 ): void {
   const filled = gradients.filter(({ size }) => size > 0);
   const shares = shareOut(filled, ({ size }) => size, gradientCount, elementsPerWorkgroup);
-  for (const { items, firstWorkgroups, workgroups } of shares) {
+  for (const { items, firstWorkgroups, workgroups, overrides } of shares) {
     const bound = bindGradients(items, gradientCount, (i) => spareTensor(guard.device, i));
     const places = items.flatMap(({ size }, i) => [firstWorkgroups[i] ?? 0, size, 0, 0]);
-    kernel({ ...bound, inverse, guard }, { workgroups, count: items.length, places });
+    const params = { workgroups, count: items.length, places };
+    kernel({ ...bound, inverse, guard }, params, { overrides });
   }
 }
 

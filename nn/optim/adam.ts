@@ -71,7 +71,8 @@ export class Adam extends Optimizer<AdamHypers> {
       const rates = dispatch.slots.flatMap((slot) => this.#ratesOf(slot));
       const moments = dispatch.slots.flatMap((slot) => this.#momentsOf(slot));
       const logs = dispatch.slots.flatMap((slot) => this.#logsOf(slot));
-      kernel({ ...dispatch.tensors, ...state }, { ...dispatch.params, rates, moments, logs });
+      const { tensors, overrides, params } = dispatch;
+      kernel({ ...tensors, ...state }, { ...params, rates, moments, logs }, { overrides });
     }
   }
 

@@ -110,11 +110,11 @@ function measure(
   const sums = zeros([count], { device: norm.device });
   const unused = { count: 0, first_sum: 0, max_norm: 0, places: [], workgroups: 0 };
   let first_sum = 0;
-  for (const { items, firstWorkgroups, workgroups } of shares) {
+  for (const { items, firstWorkgroups, workgroups, overrides } of shares) {
     const bound = bindGradients(items, gradientCount, () => items[0] ?? norm);
     const places = items.flatMap(({ size }, i) => [firstWorkgroups[i] ?? 0, size, 0, 0]);
     const params = { ...unused, workgroups, count: items.length, first_sum, places };
-    squareSumsKernel({ ...bound, sums }, params);
+    squareSumsKernel({ ...bound, sums }, params, { overrides });
     first_sum += workgroups;
   }
   finishKernel({ sums, norm, factor }, { ...unused, count, max_norm: clampToF32(maxNorm) });
@@ -128,7 +128,7 @@ function changeInPlace(
 ): void {
   const own = distinctMemory(gradients);
   for (const share of shareOut(own, ({ size }) => size, gradientCount, elementsPerWorkgroup)) {
-    const { items, firstWorkgroups, workgroups } = share;
+    const { items, firstWorkgroups, workgroups, overrides } = share;
     const spare = (i: number) => spareTensor(items[0]?.device, i);
     const places = items.flatMap(({ size }, i) => [
       firstWorkgroups[i] ?? 0,
@@ -139,6 +139,7 @@ function changeInPlace(
     kernel(
       { ...bindGradients(items, gradientCount, spare), ...inputs },
       { ...numbers, workgroups, count: items.length, places },
+      { overrides },
     );
   }
 }

@@ -9,25 +9,40 @@ export interface Share<T> {
   /** The first workgroup of each. */
   readonly firstWorkgroups: readonly number[];
   readonly workgroups: number;
+  /** COUNT of the shader: how many tensors it has to choose among. */
+  readonly overrides: { readonly COUNT: number };
 }
 
-/** Splits items over dispatches of at most `perDispatch`; an item of `n` elements takes `ceil(n / perWorkgroup)` workgroups. */
+/**
+ * Elements from which on a tensor has a dispatch to itself, which costs less than to choose: software adapters carry out all branches
+ * of a switch for every vec4, with all the loads that are in them.
+ */
+const large = 2 ** 15;
+
+/**
+ * Splits items over dispatches of at most `perDispatch`, and of one where it is large; an item of `n` elements takes
+ * `ceil(n / perWorkgroup)` workgroups.
+ */
 export function shareOut<T>(
   items: readonly T[],
   sizeOf: (item: T) => number,
   perDispatch: number,
   perWorkgroup: number,
 ): Share<T>[] {
-  const shares: Share<T>[] = [];
-  for (let start = 0; start < items.length; start += perDispatch) {
-    const chunk = items.slice(start, start + perDispatch);
+  const share = (chunk: readonly T[], COUNT: number): Share<T> => {
     const firstWorkgroups: number[] = [];
     let workgroups = 0;
     for (const item of chunk) {
       firstWorkgroups.push(workgroups);
       workgroups += Math.ceil(sizeOf(item) / perWorkgroup);
     }
-    shares.push({ items: chunk, firstWorkgroups, workgroups });
+    return { items: chunk, firstWorkgroups, workgroups, overrides: { COUNT } };
+  };
+  const isLarge = (item: T): boolean => sizeOf(item) >= large;
+  const shares = items.filter(isLarge).map((item) => share([item], 1));
+  const small = items.filter((item) => !isLarge(item));
+  for (let start = 0; start < small.length; start += perDispatch) {
+    shares.push(share(small.slice(start, start + perDispatch), perDispatch));
   }
   return shares;
 }

@@ -86,10 +86,12 @@ export class SGD extends Optimizer<SgdHypers> {
     for (const dispatch of slotDispatches(arena, slots, this.groups, this.guard, gradientCount)) {
       const rates = this.#ratesOf(dispatch.slots);
       const params = { ...dispatch.params, rates };
+      const { tensors, overrides } = dispatch;
       if (withMomentum) {
-        momentumKernel({ ...dispatch.tensors, velocity: arena.moments("velocity") }, params);
+        const velocity = arena.moments("velocity");
+        momentumKernel({ ...tensors, velocity }, params, { overrides });
       } else {
-        plainKernel(dispatch.tensors, params);
+        plainKernel(tensors, params, { overrides });
       }
     }
   }

@@ -4,14 +4,16 @@ import type { Arena, Slot } from "./arena.ts";
 import { bindGradients, shareOut } from "./dispatch-list.ts";
 import type { Hypers } from "./optimizer.ts";
 
-/** WORKGROUP * VECTORS of the update shaders, in elements. */
-const elementsPerWorkgroup = 64 * 4 * 4;
+/** WORKGROUP vec4s of the update shaders, in elements. */
+const elementsPerVector = 64 * 4;
 
 /** One dispatch of an update kernel. */
 export interface SlotDispatch {
   readonly slots: readonly Slot[];
   /** Bindings `gradient0`, ..., `parameters` and `guard`. */
   readonly tensors: Readonly<Record<string, Tensor>>;
+  /** VECTORS and COUNT. */
+  readonly overrides: Readonly<Record<string, number>>;
   /** Members of `struct Params` that all update kernels have. */
   readonly params: {
     readonly workgroups: number;
@@ -30,8 +32,9 @@ export function slotDispatches(
   gradientCount: number,
 ): SlotDispatch[] {
   const sizeOf = ({ parameter }: Slot) => parameter.size;
-  const shares = shareOut(slots, sizeOf, gradientCount, elementsPerWorkgroup);
-  return shares.map(({ items, firstWorkgroups, workgroups }) => {
+  const VECTORS = arena.values.device.adapter.software ? 16 : 4;
+  const shares = shareOut(slots, sizeOf, gradientCount, elementsPerVector * VECTORS);
+  return shares.map(({ items, firstWorkgroups, workgroups, overrides }) => {
     const gradients = items.map(({ parameter }) => parameter.grad ?? parameter);
     const spare = gradients[0] ?? arena.values;
     return {
@@ -41,6 +44,7 @@ export function slotDispatches(
         parameters: arena.values,
         guard,
       },
+      overrides: { VECTORS, ...overrides },
       params: {
         workgroups,
         count: items.length,

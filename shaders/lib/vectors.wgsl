@@ -1,12 +1,12 @@
-// How many vec4s are shared out to invocations: each takes up to VECTORS of them, WORKGROUP apart, so that neighbours load
-// neighbours; see engine/ops/vectors.ts. To be walked by a loop:
+// How vec4s, rows or other items are shared out to invocations: each takes up to VECTORS of them, WORKGROUP apart, so that neighbours
+// load neighbours; see engine/ops/vectors.ts. To be walked by a loop:
 //
 //   let span = span_of(workgroup_id, num_workgroups, local_index, count);
 //   for (var i = span.first; i < span.end; i += WORKGROUP) { ... }
 //
 // requires: lib/grid.wgsl
 
-const WORKGROUP = 64u;
+override WORKGROUP: u32 = 64u;
 
 // Few where thousands of invocations hide latency, many where each costs as much to start as several loads.
 override VECTORS: u32 = 4u;

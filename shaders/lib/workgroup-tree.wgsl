@@ -1,9 +1,9 @@
-// Sum and maximum of one number from each of 64 invocations of a workgroup, by a binary tree in workgroup memory; every
+// Sum and maximum of one number from each of the TREE_SIZE invocations of a workgroup, by a binary tree in workgroup memory; every
 // invocation gets the result. To be called in uniform control flow, as it has barriers.
 //
 // requires: lib/nan.wgsl
 
-const TREE_SIZE = 64u;
+override TREE_SIZE: u32 = 64u; // a power of 2
 
 var<workgroup> tree: array<f32, TREE_SIZE>;
 

@@ -1,4 +1,4 @@
-// Undoes the scale of the loss in up to 6 gradients, in place, and tells whether one of them overflowed:
+// Undoes the scale of the loss in up to COUNT gradients, in place, and tells whether one of them overflowed:
 //
 //   g *= inverse[0]        guard[0] = 1  if a g was NaN or infinite, or is afterwards
 //
@@ -13,6 +13,8 @@
 
 const WORKGROUP = 64u;
 const VECTORS = 4u;
+
+override COUNT: u32 = 6u; // tensors that are bound; 1 for a large one, see nn/optim/dispatch-list.ts
 
 struct Params {
   workgroups: u32, // in this dispatch, all tensors together
@@ -31,6 +33,7 @@ struct Params {
 @group(0) @binding(8) var<uniform> params: Params;
 
 fn load(which: u32, i: u32) -> vec4f {
+  if (COUNT == 1u) { return gradient0[i]; }
   switch which {
     case 0u: { return gradient0[i]; }
     case 1u: { return gradient1[i]; }
@@ -42,6 +45,10 @@ fn load(which: u32, i: u32) -> vec4f {
 }
 
 fn store(which: u32, i: u32, g: vec4f) {
+  if (COUNT == 1u) {
+    gradient0[i] = g;
+    return;
+  }
   switch which {
     case 0u: { gradient0[i] = g; }
     case 1u: { gradient1[i] = g; }
@@ -50,6 +57,14 @@ fn store(which: u32, i: u32, g: vec4f) {
     case 4u: { gradient4[i] = g; }
     default: { gradient5[i] = g; }
   }
+}
+
+// The tensor that a workgroup belongs to: the last one that begins at or before it.
+fn tensor_of(workgroup: u32) -> u32 {
+  if (COUNT == 1u) { return 0u; }
+  var which = 0u;
+  while (which + 1u < params.count && params.places[which + 1u].x <= workgroup) { which++; }
+  return which;
 }
 
 fn not_finite(g: vec4f) -> vec4<bool> {
@@ -63,8 +78,7 @@ fn main(
   @builtin(local_invocation_index) local_index: u32,
 ) {
   let workgroup = linear_workgroup(workgroup_id, num_workgroups);
-  var which = 0u;
-  while (which + 1u < params.count && params.places[which + 1u].x <= workgroup) { which++; }
+  let which = tensor_of(workgroup);
   let place = params.places[which];
   let multiplier = inverse[0];
   let begin = (workgroup - place.x) * WORKGROUP * VECTORS;

@@ -4,12 +4,15 @@
 // One step of the walk (lib/walk.wgsl) moves one 4 x 4 block through registers: four vec4 loads, four vec4 stores, where element
 // by element it would be sixteen of each. Neighbours take neighbouring blocks of the same rows. Work is shared out as
 // lib/vectors.wgsl says, by blocks.
-// `aligned`: rows and columns are multiples of 4. `ragged`: they are not; elements one by one, blocks at the edges cut.
+// `aligned`: rows and columns are multiples of 4. `ragged`: they are not; elements are stored one by one, and loaded so too unless
+// columns are a multiple of 4 (WIDE); blocks at the edges are cut.
 // Cost: twice the bytes of x.
 //
 // requires: lib/vectors.wgsl, lib/walk.wgsl
 
 alias T = u32;
+
+override WIDE: bool = false; // ragged: rows of x begin at multiples of 4 elements
 
 struct Params {
   size: u32,    // blocks in all
@@ -23,9 +26,9 @@ struct Params {
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<T>>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<T>>;
-@group(0) @binding(0) var<storage, read> x_scalars: array<T>;
 @group(0) @binding(1) var<storage, read_write> out_scalars: array<T>;
-@group(0) @binding(2) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read> x_scalars: array<T>; // the same memory as x
+@group(0) @binding(3) var<uniform> params: Params;
 
 @compute @workgroup_size(WORKGROUP)
 fn aligned(
@@ -51,6 +54,7 @@ fn aligned(
 }
 
 fn load4(first: u32) -> vec4<T> {
+  if (WIDE) { return x[first / 4u]; }
   return vec4<T>(x_scalars[first], x_scalars[first + 1u], x_scalars[first + 2u], x_scalars[first + 3u]);
 }
 

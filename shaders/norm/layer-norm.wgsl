@@ -11,21 +11,20 @@
 // the offset; where the offset is more than 8 deviations, that would cost digits, and where many invocations share the
 // row, it takes a second pass over the row, which is in the cache by then.
 //
-// One invocation makes a row, or with SHARED a workgroup does. One invocation of weights makes a slice of 4 columns (or
+// One invocation makes VECTORS rows, WORKGROUP apart, or with SHARED a workgroup makes one. One invocation of weights makes a slice of 4 columns (or
 // 1, where the width is no multiple of 4: then the aliases become scalars). Cost: forward reads x twice, or three times,
 // once from memory, and writes y; input reads x and dy twice and writes dx; weights reads both once. Source: Ba, Kiros
 // and Hinton, arXiv 1607.06450.
 //
-// requires: lib/grid.wgsl, lib/column-slices.wgsl, lib/workgroup-tree.wgsl, lib/nan.wgsl
+// requires: lib/vectors.wgsl, lib/column-slices.wgsl, lib/workgroup-tree.wgsl, lib/nan.wgsl
 
 alias S = vec4<f32>; // elements in memory
 alias V = vec4<f32>; // what is computed with
 
-const WORKGROUP = 64u;
 const FAR = 64.0; // deviations, squared
 
 override LANES: f32 = 4.0; // elements in a V
-override SHARED: bool = false;
+override SHARED: bool = false; // then WORKGROUP is TREE_SIZE
 override WEIGHT: bool = true;
 override BIAS: bool = true;
 
@@ -51,7 +50,7 @@ struct Params {
 @group(0) @binding(9) var<storage, read_write> dbias: array<V>;   // [slices, columns]
 @group(0) @binding(10) var<uniform> params: Params;
 
-// The vectors of a row that one invocation goes through; none, if there is no such row.
+// The vectors that one invocation goes through of its row number k; none, if there is no such row.
 struct Part {
   row: u32,
   first: u32,
@@ -59,8 +58,8 @@ struct Part {
   step: u32,
 }
 
-fn part_of(workgroup: u32, local_index: u32) -> Part {
-  let row = select(workgroup * WORKGROUP + local_index, workgroup, SHARED);
+fn part_of(workgroup: u32, local_index: u32, k: u32) -> Part {
+  let row = select((workgroup * VECTORS + k) * WORKGROUP + local_index, workgroup, SHARED);
   if (row >= params.rows) { return Part(row, 0u, 0u, 1u); }
   let first = row * params.columns;
   let end = first + params.columns;
@@ -84,13 +83,7 @@ fn weighted(v: V, column: u32) -> V {
   return v * weight[column];
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn forward(
-  @builtin(workgroup_id) workgroup_id: vec3u,
-  @builtin(num_workgroups) num_workgroups: vec3u,
-  @builtin(local_invocation_index) local_index: u32,
-) {
-  let part = part_of(linear_workgroup(workgroup_id, num_workgroups), local_index);
+fn forward_row(part: Part, local_index: u32) {
   let start = min(part.row, params.rows - 1u) * params.columns;
   let front = V(x[start]);
   let pivot = vec4f(front).x;
@@ -125,17 +118,21 @@ fn forward(
   if (part.first == start && part.end > start) { moments_out[part.row] = vec4f(pivot, offset, scale, 0.0); }
 }
 
-fn normal(i: u32, row_moments: vec4f) -> V {
-  return ((V(x[i]) - row_moments.x) - row_moments.y) * row_moments.z;
-}
-
 @compute @workgroup_size(WORKGROUP)
-fn input(
+fn forward(
   @builtin(workgroup_id) workgroup_id: vec3u,
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let part = part_of(linear_workgroup(workgroup_id, num_workgroups), local_index);
+  let workgroup = linear_workgroup(workgroup_id, num_workgroups);
+  for (var k = 0u; k < VECTORS; k++) { forward_row(part_of(workgroup, local_index, k), local_index); }
+}
+
+fn normal(i: u32, row_moments: vec4f) -> V {
+  return ((V(x[i]) - row_moments.x) - row_moments.y) * row_moments.z;
+}
+
+fn input_row(part: Part, local_index: u32) {
   let start = min(part.row, params.rows - 1u) * params.columns;
   let row_moments = moments[min(part.row, params.rows - 1u)];
   var total = V(0.0);
@@ -151,6 +148,16 @@ fn input(
     let slope = weighted(V(dy[i]), i - start);
     dx[i] = S(row_moments.z * ((slope - mean_slope) - normal(i, row_moments) * mean_product));
   }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn input(
+  @builtin(workgroup_id) workgroup_id: vec3u,
+  @builtin(num_workgroups) num_workgroups: vec3u,
+  @builtin(local_invocation_index) local_index: u32,
+) {
+  let workgroup = linear_workgroup(workgroup_id, num_workgroups);
+  for (var k = 0u; k < VECTORS; k++) { input_row(part_of(workgroup, local_index, k), local_index); }
 }
 
 @compute @workgroup_size(WORKGROUP)

@@ -1,4 +1,4 @@
-// One step of Adam or AdamW for up to 4 parameters that live in one flat buffer:
+// One step of Adam or AdamW for up to COUNT parameters that live in one flat buffer:
 //
 //   g += decay * p                       coupled weight decay (Adam)
 //   p *= keep                            decoupled weight decay (AdamW): keep = 1 - lr * decay
@@ -15,7 +15,9 @@
 // requires: lib/grid.wgsl
 
 const WORKGROUP = 64u;
-const VECTORS = 4u;
+
+override VECTORS: u32 = 4u;
+override COUNT: u32 = 4u; // gradients that are bound; 1 for a large one, see nn/optim/dispatch-list.ts
 
 struct Params {
   workgroups: u32, // in this dispatch, all tensors together
@@ -38,12 +40,21 @@ struct Params {
 @group(0) @binding(8) var<uniform> params: Params;
 
 fn gradient_at(which: u32, i: u32) -> vec4f {
+  if (COUNT == 1u) { return gradient0[i]; }
   switch which {
     case 0u: { return gradient0[i]; }
     case 1u: { return gradient1[i]; }
     case 2u: { return gradient2[i]; }
     default: { return gradient3[i]; }
   }
+}
+
+// The parameter that a workgroup belongs to: the last one that begins at or before it.
+fn parameter_of(workgroup: u32) -> u32 {
+  if (COUNT == 1u) { return 0u; }
+  var which = 0u;
+  while (which + 1u < params.count && params.places[which + 1u].x <= workgroup) { which++; }
+  return which;
 }
 
 // 1 - e^-y for y >= 0; near 0 by its series, where the difference would lose its digits.
@@ -66,9 +77,7 @@ fn main(
   @builtin(local_invocation_index) local_index: u32,
 ) {
   let workgroup = linear_workgroup(workgroup_id, num_workgroups);
-  // The parameter that the workgroup belongs to: the last one that begins at or before it.
-  var which = 0u;
-  while (which + 1u < params.count && params.places[which + 1u].x <= workgroup) { which++; }
+  let which = parameter_of(workgroup);
   let place = params.places[which];
   var rate = params.rates[which];
   let moment = params.moments[which];

@@ -2,7 +2,7 @@
 //
 //   norm = sqrt(sum of g[i]^2 over all tensors),   factor = min(1, max_norm / (norm + 1e-6))
 //
-// `square_sums`: one workgroup adds up WORKGROUP * VECTORS vec4s of one of up to 7 tensors into one partial sum.
+// `square_sums`: one workgroup adds up WORKGROUP * VECTORS vec4s of one of up to COUNT tensors into one partial sum.
 // `finish`: a single workgroup adds the partial sums. The order of all additions is fixed, so the same gradients give the
 // same bits. Cost: 4 bytes and 2 flops an element. Source: PyTorch, torch.nn.utils.clip_grad_norm_.
 //
@@ -11,6 +11,8 @@
 
 const WORKGROUP = 64u;
 const VECTORS = 16u;
+
+override COUNT: u32 = 7u; // tensors that are bound; 1 for a large one, see nn/optim/dispatch-list.ts
 
 struct Params {
   workgroups: u32, // square_sums: in this dispatch, all tensors together
@@ -35,6 +37,7 @@ struct Params {
 var<workgroup> shares: array<f32, WORKGROUP>;
 
 fn gradient_at(which: u32, i: u32) -> vec4f {
+  if (COUNT == 1u) { return gradient0[i]; }
   switch which {
     case 0u: { return gradient0[i]; }
     case 1u: { return gradient1[i]; }
@@ -44,6 +47,14 @@ fn gradient_at(which: u32, i: u32) -> vec4f {
     case 5u: { return gradient5[i]; }
     default: { return gradient6[i]; }
   }
+}
+
+// The tensor that a workgroup belongs to: the last one that begins at or before it.
+fn tensor_of(workgroup: u32) -> u32 {
+  if (COUNT == 1u) { return 0u; }
+  var which = 0u;
+  while (which + 1u < params.count && params.places[which + 1u].x <= workgroup) { which++; }
+  return which;
 }
 
 // The sum of `share` over the workgroup, for every invocation.
@@ -65,8 +76,7 @@ fn square_sums(
 ) {
   let workgroup = linear_workgroup(workgroup_id, num_workgroups);
   if (workgroup >= params.workgroups) { return; }
-  var which = 0u;
-  while (which + 1u < params.count && params.places[which + 1u].x <= workgroup) { which++; }
+  let which = tensor_of(workgroup);
   let place = params.places[which];
   var total = vec4f(0.0);
   let begin = (workgroup - place.x) * WORKGROUP * VECTORS;

@@ -1,4 +1,4 @@
-// Clips up to 7 gradients in place.
+// Clips up to COUNT gradients in place.
 //
 // `scale`: g *= factor[0], which `finish` of clip-read.wgsl left there.   `limit`: g = clamp(g, -max_value, max_value).
 // One workgroup changes WORKGROUP * VECTORS vec4s of one tensor. NaN stays NaN. Cost: 8 bytes and a flop an element.
@@ -9,6 +9,8 @@
 
 const WORKGROUP = 64u;
 const VECTORS = 4u;
+
+override COUNT: u32 = 7u; // tensors that are bound; 1 for a large one, see nn/optim/dispatch-list.ts
 
 struct Params {
   workgroups: u32, // in this dispatch, all tensors together
@@ -28,6 +30,7 @@ struct Params {
 @group(0) @binding(8) var<uniform> params: Params;
 
 fn load(which: u32, i: u32) -> vec4f {
+  if (COUNT == 1u) { return gradient0[i]; }
   switch which {
     case 0u: { return gradient0[i]; }
     case 1u: { return gradient1[i]; }
@@ -40,6 +43,10 @@ fn load(which: u32, i: u32) -> vec4f {
 }
 
 fn store(which: u32, i: u32, g: vec4f) {
+  if (COUNT == 1u) {
+    gradient0[i] = g;
+    return;
+  }
   switch which {
     case 0u: { gradient0[i] = g; }
     case 1u: { gradient1[i] = g; }
@@ -52,6 +59,7 @@ fn store(which: u32, i: u32, g: vec4f) {
 }
 
 fn tensor_of(workgroup: u32) -> u32 {
+  if (COUNT == 1u) { return 0u; }
   var which = 0u;
   while (which + 1u < params.count && params.places[which + 1u].x <= workgroup) { which++; }
   return which;

@@ -1,4 +1,4 @@
-// One step of stochastic gradient descent for up to 5 parameters that live in one flat buffer:
+// One step of stochastic gradient descent for up to COUNT parameters that live in one flat buffer:
 //
 //   g += decay * p                       coupled weight decay
 //   p *= keep                            decoupled weight decay: keep = 1 - lr * decay
@@ -14,7 +14,9 @@
 // requires: lib/grid.wgsl
 
 const WORKGROUP = 64u;
-const VECTORS = 4u;
+
+override VECTORS: u32 = 4u;
+override COUNT: u32 = 5u; // gradients that are bound; 1 for a large one, see nn/optim/dispatch-list.ts
 
 struct Params {
   workgroups: u32, // in this dispatch, all tensors together
@@ -35,6 +37,7 @@ struct Params {
 @group(0) @binding(8) var<uniform> params: Params;
 
 fn gradient_at(which: u32, i: u32) -> vec4f {
+  if (COUNT == 1u) { return gradient0[i]; }
   switch which {
     case 0u: { return gradient0[i]; }
     case 1u: { return gradient1[i]; }
@@ -46,6 +49,7 @@ fn gradient_at(which: u32, i: u32) -> vec4f {
 
 // The parameter that a workgroup belongs to: the last one that begins at or before it.
 fn parameter_of(workgroup: u32) -> u32 {
+  if (COUNT == 1u) { return 0u; }
   var which = 0u;
   while (which + 1u < params.count && params.places[which + 1u].x <= workgroup) { which++; }
   return which;

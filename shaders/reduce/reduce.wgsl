@@ -8,18 +8,17 @@
 // To reduce a middle axis, `width` is the product of the axes behind it. To reduce a last axis, fold the long rows into narrow
 // ones, then `rows` finishes. Slices make work for many invocations where there are few results; a second pass reduces them.
 //
+// Work is shared out as lib/vectors.wgsl says, by slices of 4 columns or by slabs.
 // fold: one invocation makes 4 neighbouring columns of one slice. The rows of `group` slices alternate, so that neighbouring
 // invocations load neighbouring memory even where rows are short. `fold_ragged` is for a width that is no multiple of 4.
-// rows: one invocation makes one slab. There are no atomics: the order of additions depends on the shape alone.
+// rows: one invocation makes a slab. There are no atomics: the order of additions depends on the shape alone.
 // Cost: every element is read once; one flop an element.
 //
-// requires: lib/grid.wgsl
+// requires: lib/vectors.wgsl
 
 alias T = f32; // elements of x
 alias A = f32; // what is computed with: f32 for f16, else T
 alias O = f32; // elements of out: A between two passes
-
-const WORKGROUP = 64u;
 
 // Which reduction.
 override OP: u32 = 0u;
@@ -101,7 +100,12 @@ fn finish(v: vec4<A>) -> vec4<O> {
   return vec4<O>(v);
 }
 
-// Where an invocation of fold works: `index` counts column, then slice, then slab.
+// Slices of 4 columns.
+fn folds() -> u32 {
+  return (params.width + 3u) / 4u * params.slices * params.slabs;
+}
+
+// Where one of them is: `index` counts column, then slice, then slab.
 struct Place {
   column: u32, // first of 4
   slice: u32,
@@ -145,10 +149,8 @@ fn fold(
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let index = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index;
-  let place = place_of(index);
-  if (place.slab >= params.slabs) { return; }
-  out[index] = finish(fold_slice(place));
+  let span = span_of(workgroup_id, num_workgroups, local_index, folds());
+  for (var i = span.first; i < span.end; i += WORKGROUP) { out[i] = finish(fold_slice(place_of(i))); }
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -157,12 +159,30 @@ fn fold_ragged(
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let place = place_of(linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index);
-  if (place.slab >= params.slabs) { return; }
-  let total = finish(fold_slice(place));
-  let first = (place.slab * params.slices + place.slice) * params.width + place.column;
-  let count = min(4u, params.width - place.column);
-  for (var lane = 0u; lane < count; lane++) { out_scalars[first + lane] = total[lane]; }
+  let span = span_of(workgroup_id, num_workgroups, local_index, folds());
+  for (var i = span.first; i < span.end; i += WORKGROUP) {
+    let place = place_of(i);
+    let total = finish(fold_slice(place));
+    let first = (place.slab * params.slices + place.slice) * params.width + place.column;
+    let count = min(4u, params.width - place.column);
+    for (var lane = 0u; lane < count; lane++) { out_scalars[first + lane] = total[lane]; }
+  }
+}
+
+fn reduce_slab(slab: u32) -> O {
+  let base = slab * params.slab;
+  let whole = params.slab / 4u * 4u;
+  var total = identity();
+  var at = 0u;
+  for (; at + 12u < whole; at += 16u) {
+    let a = combine(load(base + at), load(base + at + 4u));
+    let b = combine(load(base + at + 8u), load(base + at + 12u));
+    total = combine(total, combine(a, b));
+  }
+  for (; at < whole; at += 4u) { total = combine(total, load(base + at)); }
+  if (whole < params.slab) { total = combine(total, load_first(base + whole, params.slab - whole)); }
+  total = combine(total, total.zwxy);
+  return finish(combine(total, total.yxwz)).x;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -171,13 +191,6 @@ fn rows(
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let slab = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index;
-  if (slab >= params.slabs) { return; }
-  let base = slab * params.slab;
-  let whole = params.slab / 4u * 4u;
-  var total = identity();
-  for (var at = 0u; at < whole; at += 4u) { total = combine(total, load(base + at)); }
-  if (whole < params.slab) { total = combine(total, load_first(base + whole, params.slab - whole)); }
-  total = combine(total, total.zwxy);
-  out_scalars[slab] = finish(combine(total, total.yxwz)).x;
+  let span = span_of(workgroup_id, num_workgroups, local_index, params.slabs);
+  for (var slab = span.first; slab < span.end; slab += WORKGROUP) { out_scalars[slab] = reduce_slab(slab); }
 }

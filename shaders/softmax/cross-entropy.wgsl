@@ -9,20 +9,20 @@
 // A label outside 0..classes-1 makes the row NaN, except `ignored`, which makes it 0; so do logits that hold NaN or +infinity,
 // or nothing but -infinity.
 //
-// short: one invocation makes a row. long: one workgroup makes a row. total: one workgroup reduces all rows.
-// Cost: forward reads x twice, backward reads x and writes dx; about 10 flops an element.
-// Source: the definition in the documentation of torch.nn.CrossEntropyLoss.
+// How rows are shared out, short ones and long ones: softmax/row.wgsl. total: one workgroup reduces all rows. The gradient: TEAM
+// invocations make a row. Formulas are for four classes at once, or where LANES is 1 for one that is repeated.
+// Cost: forward reads x once (and once more for probabilities or smoothing), backward reads x and writes dx; an exponential an
+// element. Source: the definition in the documentation of torch.nn.CrossEntropyLoss.
 //
-// requires: lib/grid.wgsl, lib/nan.wgsl, lib/make-nan.wgsl, lib/workgroup-tree.wgsl
+// requires: lib/make-nan.wgsl, softmax/row.wgsl
 
-alias T = f32;
-
-const WORKGROUP = 64u;
-const RUN = 32u;
+alias T = f32; // of the logits
 
 override PROBABILITIES: bool = false; // target holds probabilities, else labels
 override WEIGHTED: bool = false;      // class_weights is there
 override SMOOTH: bool = false;        // smoothing > 0
+
+override TEAM: u32 = 1u; // of the gradient
 
 override REDUCTION: u32 = 0u;
 const NONE = 0u;
@@ -31,14 +31,16 @@ const MEAN = 2u;
 
 struct Params {
   rows: u32,
+  count: u32, // vectors in a row
+  inner: u32, // 1
   classes: u32,
   ignored: u32, // bits of the label to ignore
   smoothing: f32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<T>;               // [rows, classes]
-@group(0) @binding(1) var<storage, read> target_bits: array<u32>;   // [rows] labels, or [rows, classes] bits of f32
-@group(0) @binding(2) var<storage, read> class_weights: array<f32>; // [classes]
+@group(0) @binding(0) var<storage, read> x: array<S>;             // [rows, classes]
+@group(0) @binding(1) var<storage, read> target_bits: array<U>;   // [rows] labels, or [rows, classes] bits of f32
+@group(0) @binding(2) var<storage, read> class_weights: array<V>; // [classes]
 
 // Of the forward pass, for the reduction and the gradient: [rows] each.
 @group(0) @binding(3) var<storage, read_write> losses: array<f32>;
@@ -51,18 +53,19 @@ struct Params {
 @group(0) @binding(8) var<storage, read> saved_stats: array<vec4f>;
 @group(0) @binding(9) var<storage, read> saved_total_weight: array<f32>;
 @group(0) @binding(10) var<storage, read> dy: array<f32>; // [rows] for NONE, else [1]
-@group(0) @binding(11) var<storage, read_write> dx: array<T>;
+@group(0) @binding(11) var<storage, read_write> dx: array<vec4<T>>;
+@group(0) @binding(11) var<storage, read_write> dx_scalars: array<T>;
 
 @group(0) @binding(12) var<uniform> params: Params;
 
 fn weight_of(class_index: u32) -> f32 {
-  if (WEIGHTED) { return class_weights[class_index]; }
-  return 1.0;
+  if (!WEIGHTED) { return 1.0; }
+  return vec4f(class_weights[class_index / LANES])[class_index % LANES];
 }
 
 fn label_of(row: u32) -> u32 {
   if (PROBABILITIES) { return 0u; }
-  return target_bits[row];
+  return vec4u(target_bits[row / LANES])[row % LANES];
 }
 
 fn is_ignored(label: u32) -> bool {
@@ -73,57 +76,56 @@ fn is_wrong(label: u32) -> bool {
   return label >= params.classes;
 }
 
-// q[c] of one row.
-fn wanted(row: u32, label: u32, c: u32) -> f32 {
-  var probability = 0.0;
+// q of vector i of one row.
+fn wanted(row: u32, label: u32, i: u32) -> vec4f {
+  var probability: vec4f;
   if (PROBABILITIES) {
-    probability = bitcast<f32>(target_bits[row * params.classes + c]);
+    probability = vec4f(bitcast<V>(target_bits[row * params.count + i]));
   } else {
-    probability = select(0.0, 1.0, c == label);
+    let classes = LANES * i + (LANES / 4u) * vec4u(0u, 1u, 2u, 3u);
+    probability = select(vec4f(0.0), vec4f(1.0), classes == vec4u(label));
   }
   if (SMOOTH) {
     probability = (1.0 - params.smoothing) * probability + params.smoothing / f32(params.classes);
   }
-  return weight_of(c) * probability;
+  if (WEIGHTED) { probability *= vec4f(class_weights[i]); }
+  return probability;
 }
 
-fn part_max(row: u32, member: u32, team: u32) -> f32 {
-  let first = row * params.classes;
-  var largest = f32(x[first]);
-  for (var c = member; c < params.classes; c += team) { largest = max_nan(largest, f32(x[first + c])); }
-  return largest;
+// Sums over classes: of q, and of q * (x - max).
+struct Wanted {
+  q: vec4f,
+  weighted: vec4f,
 }
 
-// The three sums over classes: s, Q, and q[c] * (x[c] - max). Sums of sums of RUN terms: 1000 small equal terms on top of one
-// another would all be rounded the same way.
-fn part_sums(row: u32, label: u32, largest: f32, member: u32, team: u32) -> vec3f {
-  var sums = vec3f(0.0);
-  for (var begin = member; begin < params.classes; begin += RUN * team) {
-    sums += run_sums(row, label, largest, begin, min(begin + RUN * team, params.classes), team);
-  }
-  return sums;
-}
-
-fn run_sums(row: u32, label: u32, largest: f32, begin: u32, end: u32, team: u32) -> vec3f {
-  var sums = vec3f(0.0);
-  for (var c = begin; c < end; c += team) {
-    let shifted = f32(x[row * params.classes + c]) - largest;
-    sums.x += exp(shifted);
-    // A class that is not wanted at all must not turn a logit of -infinity into 0 * infinity.
-    if (PROBABILITIES || SMOOTH || c == label) {
-      let q = wanted(row, label, c);
-      sums.y += q;
-      sums.z += q * shifted;
+fn wanted_of_part(row: u32, label: u32, largest: f32, part: Part) -> Wanted {
+  var sums = Wanted(vec4f(0.0), vec4f(0.0));
+  for (var begin = part.first; begin < part.end; begin += RUN * part.step) {
+    let end = min(begin + RUN * part.step, part.end);
+    var run = Wanted(vec4f(0.0), vec4f(0.0));
+    for (var i = begin; i < end; i += part.step) {
+      let q = wanted(row, label, i - row * params.count);
+      run.q += q;
+      run.weighted += q * (vec4f(V(x[i])) - largest);
     }
+    sums = Wanted(sums.q + run.q, sums.weighted + run.weighted);
   }
   return sums;
 }
 
-fn write_row(row: u32, label: u32, largest: f32, sums: vec3f) {
-  var value = sums.y * log(sums.x) - sums.z;
-  var q = sums.y;
+// The same for a label alone, in the first components. Other classes do not count: a logit of -infinity times 0 would be NaN.
+fn wanted_of_label(row: u32, label: u32, largest: f32) -> Wanted {
+  let at = row * params.classes + min(label, params.classes - 1u);
+  let q = weight_of(min(label, params.classes - 1u));
+  let logit = vec4f(V(x[at / LANES]))[at % LANES];
+  return Wanted(vec4f(q), vec4f(q * (logit - largest)));
+}
+
+fn write_row(row: u32, label: u32, largest: f32, s: f32, q_sum: f32, weighted: f32) {
+  var value = q_sum * log(s) - weighted;
+  var q = q_sum;
   // Not left to arithmetic: some devices have e^NaN = infinity.
-  if (is_wrong(label) || !is_finite(largest)) {
+  if (is_wrong(label) || !is_finite(largest) || s == 0.0) {
     value = nan_like(value);
     q = nan_like(q);
   }
@@ -136,7 +138,22 @@ fn write_row(row: u32, label: u32, largest: f32, sums: vec3f) {
   }
   losses[row] = value;
   row_weights[row] = weight;
-  stats[row] = vec4f(largest, sums.x, q, 0.0);
+  stats[row] = vec4f(largest, s, q, 0.0);
+}
+
+fn forward_row(row: u32) {
+  let label = label_of(row);
+  let part = part_of(row, 0u, 1u);
+  let peak = peak_of_row(part);
+  let largest = vec4f(peak.largest).x;
+  let s = vec4f(peak.total).x;
+  if (PROBABILITIES || SMOOTH) {
+    let sums = wanted_of_part(row, label, largest, part);
+    write_row(row, label, largest, s, lanes_sum(sums.q), lanes_sum(sums.weighted));
+  } else {
+    let sums = wanted_of_label(row, label, largest);
+    write_row(row, label, largest, s, sums.q.x, sums.weighted.x);
+  }
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -145,35 +162,42 @@ fn forward_short(
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let row = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index;
-  if (row >= params.rows) { return; }
-  let label = label_of(row);
-  let largest = part_max(row, 0u, 1u);
-  write_row(row, label, largest, part_sums(row, label, largest, 0u, 1u));
+  let span = span_of(workgroup_id, num_workgroups, local_index, params.rows);
+  for (var row = span.first; row < span.end; row += WORKGROUP) { forward_row(row); }
 }
 
-@compute @workgroup_size(WORKGROUP)
+@compute @workgroup_size(TREE_SIZE)
 fn forward_long(
   @builtin(workgroup_id) workgroup_id: vec3u,
   @builtin(num_workgroups) num_workgroups: vec3u,
-  @builtin(local_invocation_index) local_index: u32,
+  @builtin(local_invocation_index) member: u32,
 ) {
   let row = linear_workgroup(workgroup_id, num_workgroups);
   if (row >= params.rows) { return; }
   let label = label_of(row);
-  let largest = tree_max(part_max(row, local_index, WORKGROUP), local_index);
-  let part = part_sums(row, label, largest, local_index, WORKGROUP);
-  let s = tree_sum(part.x, local_index);
-  let q = tree_sum(part.y, local_index);
-  let weighted = tree_sum(part.z, local_index);
-  if (local_index == 0u) { write_row(row, label, largest, vec3f(s, q, weighted)); }
+  let part = part_of(row, member, TREE_SIZE);
+  let peak = peak_of_team(part, member);
+  let largest = vec4f(peak.largest).x;
+  let s = vec4f(peak.total).x;
+  if (PROBABILITIES || SMOOTH) {
+    let sums = wanted_of_part(row, label, largest, part);
+    let q = tree_sum(lanes_sum(sums.q), member);
+    let weighted = tree_sum(lanes_sum(sums.weighted), member);
+    if (member == 0u) { write_row(row, label, largest, s, q, weighted); }
+  } else if (member == 0u) {
+    let sums = wanted_of_label(row, label, largest);
+    write_row(row, label, largest, s, sums.q.x, sums.weighted.x);
+  }
 }
 
-@compute @workgroup_size(WORKGROUP)
+@compute @workgroup_size(TREE_SIZE)
 fn total(@builtin(local_invocation_index) local_index: u32) {
   var sums = vec2f(0.0);
-  for (var row = local_index; row < params.rows; row += WORKGROUP) {
-    sums += vec2f(losses[row], row_weights[row]);
+  for (var begin = local_index; begin < params.rows; begin += RUN * TREE_SIZE) {
+    let end = min(begin + RUN * TREE_SIZE, params.rows);
+    var run = vec2f(0.0);
+    for (var row = begin; row < end; row += TREE_SIZE) { run += vec2f(losses[row], row_weights[row]); }
+    sums += run;
   }
   let value = tree_sum(sums.x, local_index);
   let weight = tree_sum(sums.y, local_index);
@@ -196,22 +220,52 @@ fn slope_of(row: u32) -> f32 {
   }
 }
 
+// What the gradients of a row have in common.
+struct Slopes {
+  row: u32,
+  label: u32,
+  largest: f32,
+  probability: f32, // Q / s
+  slope: f32,
+}
+
+fn slopes_of(row: u32) -> Slopes {
+  let row_stats = saved_stats[row];
+  return Slopes(row, label_of(row), row_stats.x, row_stats.z / row_stats.y, slope_of(row));
+}
+
+// The gradient of vector i of a row.
+fn gradient(row: Slopes, i: u32) -> vec4f {
+  let e = exp(vec4f(V(x[row.row * params.count + i])) - row.largest);
+  let slopes = row.slope * (row.probability * e - wanted(row.row, row.label, i));
+  return select(slopes, vec4f(0.0), is_ignored(row.label));
+}
+
+// `backward` is for vectors of 4 classes, `backward_scalars` for those of 1.
 @compute @workgroup_size(WORKGROUP)
 fn backward(
   @builtin(workgroup_id) workgroup_id: vec3u,
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let i = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index;
-  let row = i / params.classes;
-  if (row >= params.rows) { return; }
-  let c = i % params.classes;
-  let label = label_of(row);
-  if (is_ignored(label)) {
-    dx[i] = T(0.0);
-    return;
+  let span = span_of(workgroup_id, num_workgroups, local_index, params.rows * TEAM);
+  for (var part = span.first; part < span.end; part += WORKGROUP) {
+    let row = slopes_of(part / TEAM);
+    let first = row.row * params.count;
+    for (var i = part % TEAM; i < params.count; i += TEAM) { dx[first + i] = vec4<T>(gradient(row, i)); }
   }
-  let row_stats = saved_stats[row];
-  let probability = exp(f32(x[i]) - row_stats.x) / row_stats.y;
-  dx[i] = T(slope_of(row) * (row_stats.z * probability - wanted(row, label, c)));
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward_scalars(
+  @builtin(workgroup_id) workgroup_id: vec3u,
+  @builtin(num_workgroups) num_workgroups: vec3u,
+  @builtin(local_invocation_index) local_index: u32,
+) {
+  let span = span_of(workgroup_id, num_workgroups, local_index, params.rows * TEAM);
+  for (var part = span.first; part < span.end; part += WORKGROUP) {
+    let row = slopes_of(part / TEAM);
+    let first = row.row * params.count;
+    for (var i = part % TEAM; i < params.count; i += TEAM) { dx_scalars[first + i] = T(gradient(row, i).x); }
+  }
 }

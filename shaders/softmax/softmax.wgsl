@@ -5,74 +5,43 @@
 //
 // Subtracting the maximum keeps e^x from overflowing. Rows that hold NaN or +infinity, or nothing but -infinity, become NaN.
 //
-// A row is the `length` elements, `inner` apart, at one place of the other axes.
-// short: one invocation makes a row. long: one workgroup makes a row.
-// Cost: forward reads x three times and writes y, backward reads y and dy twice and writes dx; about 10 flops an element.
+// How rows are shared out, short ones and long ones, and which are held in registers: softmax/row.wgsl.
+// Cost: forward reads x twice, or once if held, and writes y; backward reads y and dy twice, or once, and writes dx. Two
+// exponentials an element forward.
 //
-// requires: lib/grid.wgsl, lib/nan.wgsl, lib/make-nan.wgsl, lib/workgroup-tree.wgsl
-
-alias T = f32;
-
-const WORKGROUP = 64u;
-const RUN = 32u;
+// requires: softmax/row.wgsl
 
 override LOG: bool = false;
 
 struct Params {
-  rows: u32,
-  length: u32,
-  inner: u32,
+  rows: u32,  // of vectors, if ACROSS
+  count: u32, // vectors in a row
+  inner: u32, // vectors from one of a row to its next
 }
 
-@group(0) @binding(0) var<storage, read> x: array<T>;
-@group(0) @binding(1) var<storage, read> y: array<T>;
-@group(0) @binding(2) var<storage, read> dy: array<T>;
-@group(0) @binding(3) var<storage, read_write> out: array<T>;
+@group(0) @binding(0) var<storage, read> x: array<S>;
+@group(0) @binding(1) var<storage, read> y: array<S>;
+@group(0) @binding(2) var<storage, read> dy: array<S>;
+@group(0) @binding(3) var<storage, read_write> out: array<S>;
 @group(0) @binding(4) var<uniform> params: Params;
 
-fn first_of(row: u32) -> u32 {
-  return row / params.inner * params.length * params.inner + row % params.inner;
+// Of a row whose elements are `shifted` below its maximum.
+fn result(shifted: V, scale: V, log_total: V) -> S {
+  if (LOG) { return S(shifted - log_total); }
+  return S(exp(shifted) * scale);
 }
 
-// The part of a row that one of `team` invocations goes through: every team-th element from its own on.
-struct Part {
-  begin: u32,
-  end: u32,
-  step: u32,
-}
-
-fn part_of(row: u32, member: u32, team: u32) -> Part {
-  let first = first_of(row);
-  return Part(first + member * params.inner, first + params.length * params.inner, team * params.inner);
-}
-
-fn part_max(part: Part, first: u32) -> f32 {
-  var largest = f32(x[first]);
-  for (var i = part.begin; i < part.end; i += part.step) { largest = max_nan(largest, f32(x[i])); }
-  return largest;
-}
-
-// Sums of sums of RUN terms: on top of one another, many small equal terms would all be rounded the same way.
-fn part_sum(part: Part, largest: f32) -> f32 {
-  var total = 0.0;
-  for (var begin = part.begin; begin < part.end; begin += RUN * part.step) {
-    let end = min(begin + RUN * part.step, part.end);
-    var run = 0.0;
-    for (var i = begin; i < end; i += part.step) { run += exp(f32(x[i]) - largest); }
-    total += run;
+fn write_forward(part: Part, peak: Peak) {
+  let scale = if_defined(1.0 / peak.total, peak);
+  let log_total = if_defined(log(peak.total), peak);
+  if (HELD > 0u) {
+    for (var k = 0u; k < MOST_HELD; k++) {
+      if (k < HELD) { out[part.first + k * part.step] = result(held[k], scale, log_total); }
+    }
+    return;
   }
-  return total;
-}
-
-fn write_forward(part: Part, largest: f32, total: f32) {
-  let log_total = log(total);
-  // Not left to arithmetic: some devices have e^NaN = infinity.
-  let is_defined = is_finite(largest);
-  for (var i = part.begin; i < part.end; i += part.step) {
-    let shifted = f32(x[i]) - largest;
-    var value = exp(shifted) / total;
-    if (LOG) { value = shifted - log_total; }
-    out[i] = T(select(nan_like(value), value, is_defined));
+  for (var i = part.first; i < part.end; i += part.step) {
+    out[i] = result(V(x[i]) - peak.largest, scale, log_total);
   }
 }
 
@@ -82,48 +51,67 @@ fn forward_short(
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let row = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index;
-  if (row >= params.rows) { return; }
-  let part = part_of(row, 0u, 1u);
-  let largest = part_max(part, part.begin);
-  write_forward(part, largest, part_sum(part, largest));
+  let span = span_of(workgroup_id, num_workgroups, local_index, params.rows);
+  for (var row = span.first; row < span.end; row += WORKGROUP) {
+    let part = part_of(row, 0u, 1u);
+    write_forward(part, peak_of_row(part));
+  }
 }
 
-@compute @workgroup_size(WORKGROUP)
+@compute @workgroup_size(TREE_SIZE)
 fn forward_long(
   @builtin(workgroup_id) workgroup_id: vec3u,
   @builtin(num_workgroups) num_workgroups: vec3u,
-  @builtin(local_invocation_index) local_index: u32,
+  @builtin(local_invocation_index) member: u32,
 ) {
   let row = linear_workgroup(workgroup_id, num_workgroups);
   if (row >= params.rows) { return; }
-  let part = part_of(row, local_index, WORKGROUP);
-  let largest = tree_max(part_max(part, first_of(row)), local_index);
-  write_forward(part, largest, tree_sum(part_sum(part, largest), local_index));
+  let part = part_of(row, member, TREE_SIZE);
+  write_forward(part, peak_of_team(part, member));
 }
 
-fn part_dot(part: Part) -> f32 {
-  var total = 0.0;
-  for (var begin = part.begin; begin < part.end; begin += RUN * part.step) {
+// What vector i adds to the sum of its row.
+fn term(i: u32) -> V {
+  if (LOG) { return V(dy[i]); }
+  return V(dy[i]) * V(y[i]);
+}
+
+fn sum_of_part(part: Part) -> V {
+  var total = V(0.0);
+  for (var begin = part.first; begin < part.end; begin += RUN * part.step) {
     let end = min(begin + RUN * part.step, part.end);
-    var run = 0.0;
-    for (var i = begin; i < end; i += part.step) {
-      if (LOG) { run += f32(dy[i]); } else { run += f32(dy[i]) * f32(y[i]); }
-    }
+    var run = V(0.0);
+    for (var i = begin; i < end; i += part.step) { run += term(i); }
     total += run;
   }
   return total;
 }
 
-fn write_backward(part: Part, total: f32) {
-  for (var i = part.begin; i < part.end; i += part.step) {
-    let slope = f32(dy[i]);
-    let value = f32(y[i]);
-    if (LOG) {
-      out[i] = T(slope - select(exp(value), value, is_nan(value)) * total);
-    } else {
-      out[i] = T(value * (slope - total));
+fn slope_of(value: V, slope: V, total: V) -> V {
+  if (!LOG) { return value * (slope - total); }
+  let is_number = (bitcast<U>(value) & U(0x7fffffffu)) <= U(EXPONENT_BITS);
+  return slope - select(value, exp(value), is_number) * total;
+}
+
+fn write_backward(part: Part, total: V) {
+  for (var i = part.first; i < part.end; i += part.step) { out[i] = S(slope_of(V(y[i]), V(dy[i]), total)); }
+}
+
+fn backward_held(part: Part) {
+  var values: array<V, MOST_HELD>;
+  var slopes: array<V, MOST_HELD>;
+  var total = V(0.0);
+  for (var k = 0u; k < MOST_HELD; k++) {
+    if (k < HELD) {
+      let i = part.first + k * part.step;
+      values[k] = V(y[i]);
+      slopes[k] = V(dy[i]);
+      if (LOG) { total += slopes[k]; } else { total += slopes[k] * values[k]; }
     }
+  }
+  total = own_sum(total);
+  for (var k = 0u; k < MOST_HELD; k++) {
+    if (k < HELD) { out[part.first + k * part.step] = S(slope_of(values[k], slopes[k], total)); }
   }
 }
 
@@ -133,20 +121,21 @@ fn backward_short(
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let row = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index;
-  if (row >= params.rows) { return; }
-  let part = part_of(row, 0u, 1u);
-  write_backward(part, part_dot(part));
+  let span = span_of(workgroup_id, num_workgroups, local_index, params.rows);
+  for (var row = span.first; row < span.end; row += WORKGROUP) {
+    let part = part_of(row, 0u, 1u);
+    if (HELD > 0u) { backward_held(part); } else { write_backward(part, own_sum(sum_of_part(part))); }
+  }
 }
 
-@compute @workgroup_size(WORKGROUP)
+@compute @workgroup_size(TREE_SIZE)
 fn backward_long(
   @builtin(workgroup_id) workgroup_id: vec3u,
   @builtin(num_workgroups) num_workgroups: vec3u,
-  @builtin(local_invocation_index) local_index: u32,
+  @builtin(local_invocation_index) member: u32,
 ) {
   let row = linear_workgroup(workgroup_id, num_workgroups);
   if (row >= params.rows) { return; }
-  let part = part_of(row, local_index, WORKGROUP);
-  write_backward(part, tree_sum(part_dot(part), local_index));
+  let part = part_of(row, member, TREE_SIZE);
+  write_backward(part, team_sum(sum_of_part(part), member));
 }

@@ -186,8 +186,8 @@ describe("without shader-f16", () => {
   });
 });
 
-/** Sizes on both sides of a vec4 and a workgroup, and more tensors than one dispatch takes. */
-const sizes = [1, 3, 255, 257, 1024, 1025, 64, 10_000, 2, 5];
+/** Sizes on both sides of a vec4, a workgroup and what has a dispatch to itself, and more tensors than one dispatch takes. */
+const sizes = [1, 3, 255, 257, 1024, 1025, 64, 10_000, 2, 5, 40_000];
 
 function makeParameters(random: () => number, wanted: readonly number[] = sizes): Tensor[] {
   return wanted.map((size) =>

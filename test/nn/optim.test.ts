@@ -30,8 +30,8 @@ import { expectClose } from "../numeric.ts";
 
 const device = useDevice();
 
-/** Sizes on both sides of a vec4, a 256-byte slot and a workgroup, and more tensors than one dispatch takes. */
-const sizes = [1, 3, 255, 257, 1024, 1025, 64, 100_000, 2, 5, 17];
+/** Sizes on both sides of a vec4, a 256-byte slot, a workgroup and 2^15, and more tensors than one dispatch takes. */
+const sizes = [1, 3, 255, 257, 1024, 1025, 64, 100_000, 2, 5, 17, 32_767, 32_768];
 
 type Reference = (p: Float64Array, g: Float64Array, step: number) => void;
 
