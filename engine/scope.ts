@@ -19,7 +19,7 @@ interface Held {
 
 let innermost: Scope | undefined;
 
-/** The safety net. Scopes need none, and a registration costs as much as the rest of a tensor. */
+/** The safety net. Scopes need none, and a registration takes up to a microsecond. */
 const collector = new FinalizationRegistry<Lease>((lease) => {
   lease.release("the garbage collector");
 });
