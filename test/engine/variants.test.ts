@@ -41,9 +41,16 @@ describe("matmul", () => {
 
   test("takes registers on other software adapters and workgroup memory on GPUs", () => {
     expect(choice(swiftShader, 33, 36, 8)).toBe("register");
-    expect(choice(gpu, 512, 512, 512)).toBe("tiled");
-    expect(choice(gpu, 512, 511, 3)).toBe("tiled");
+    expect(choice(gpu, 2048, 2048, 512)).toBe("tiled");
     expect(choice(gpu, 8, 8, 8)).toBe("naive");
+  });
+
+  test("halves few tiles on GPUs, and cuts their sums into parts where these are long", () => {
+    expect(choice(gpu, 512, 511, 3)).toBe("tiled-32");
+    expect(choice(gpu, 512, 512, 512)).toBe("split-k");
+    expect(choice(gpu, 64, 64, 25088, true)).toBe("split-k");
+    expect(choice(gpu, 8, 8, 25088)).toBe("split-k");
+    expect(choice(llvmpipe, 64, 64, 25088, true)).toBe("subgroup");
   });
 });
 

@@ -4,6 +4,7 @@ import { ceilDiv } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
 import type { Geometry, Phase } from "../conv2d-geometry.ts";
 import type { Abilities, Operands, Variant } from "../variants.ts";
+import { workgroupTile } from "../workgroup-tiles.ts";
 
 /** `out` = x * w, plus the bias if there is one. */
 export interface ForwardTensors extends Operands {
@@ -86,9 +87,6 @@ export const tiles =
   (rows: (p: Numbers) => number, channels: string, height: number, width?: number): Workgroups =>
   (params, { COLUMN_GROUPS = 8 }) =>
     ceilDiv(rows(params), height) * ceilDiv(product(params, channels), width ?? 4 * COLUMN_GROUPS);
-
-/** Columns of a tile in workgroup memory, and its rows, if each of 8 x 8 invocations has 8 of them. */
-export const workgroupTile = 64;
 
 /** A grid with a workgroup for each tile in workgroup memory, which has 8 x OWN_ROWS rows. */
 export const workgroupTiles =

@@ -1,0 +1,59 @@
+/** @file Products by tiles in workgroup memory: how sums are cut into parts, and that the kernels keep to WebGPU's default limits. */
+import { describe, expect, test } from "vitest";
+import { matmul, openScope, tensor, type Tensor } from "../../engine/index.ts";
+import { withVariant, type Abilities } from "../../engine/ops/variants.ts";
+import { partsOf, tilings } from "../../engine/ops/workgroup-tiles.ts";
+import { useDevice } from "../device.ts";
+import { seededRandom } from "../inputs.ts";
+import { expectClose } from "../numeric.ts";
+
+describe("parts of a sum", () => {
+  const gpu: Abilities = { adapter: { software: false }, hasSubgroupsOf: () => false };
+  const parts = (rows: number, columns: number, k: number, batch = 1): number =>
+    partsOf(gpu, { batch, rows, columns, k });
+
+  test("fill a GPU", () => {
+    expect(parts(64, 64, 2 ** 20)).toBe(512);
+    expect(parts(392, 512, 9 * 512)).toBe(9);
+    expect(parts(64, 64, 2 ** 20, 32)).toBe(16);
+  });
+
+  test("are one where there are enough tiles", () => {
+    expect(parts(1024, 1024, 2 ** 20)).toBe(2);
+    expect(parts(1024, 1025, 2 ** 20)).toBe(1);
+  });
+
+  test("have 8 steps of 16 or more, and more of them where there are more tiles", () => {
+    expect(parts(64, 64, 240)).toBe(1);
+    expect(parts(64, 64, 241)).toBe(2);
+    expect(parts(64, 64, 25088)).toBe(196);
+    expect(parts(1024, 512, 1024)).toBe(2);
+    expect(parts(1024, 512, 1008)).toBe(1);
+  });
+
+  test("all have something to do", () => {
+    for (let steps = 1; steps < 2000; steps++) {
+      const count = parts(192, 64, 16 * steps);
+      expect((count - 1) * Math.ceil(steps / count)).toBeLessThan(steps);
+    }
+  });
+});
+
+describe("under WebGPU's default limits", () => {
+  useDevice({ minimal: true });
+  const random = seededRandom(1);
+  const matrix = (rows: number, columns: number): Tensor =>
+    tensor(
+      Float32Array.from({ length: rows * columns }, () => random() - 0.5),
+      { shape: [rows, columns] },
+    );
+
+  test.each(tilings)("matmul, $name", async ({ name }) => {
+    using scope = openScope();
+    const [a, b] = [matrix(67, 270), matrix(270, 68)];
+    const product = (variant: string) => withVariant("matmul", variant, () => matmul(a, b)).data();
+    const [data, expected] = [product(name), product("naive")];
+    scope[Symbol.dispose]();
+    expectClose(await data, [...(await expected)], 1e-5, name);
+  });
+});
