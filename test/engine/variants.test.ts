@@ -71,11 +71,18 @@ describe("conv2d", () => {
     [llvmpipe, channels(4, 16), "subgroup", "register", "subgroup"],
     [swiftShader, channels(16, 16), "register", "register", "register"],
     [swiftShader, channels(1, 16), "direct", "direct", "direct"],
-    [gpu, channels(64, 64), "tiled", "tiled", "tiled"],
+    [gpu, channels(64, 64), "split-k", "split-k", "tiled"],
+    [gpu, channels(8, 4), "tiled-32", "tiled-32", "tiled"],
   ] as const)("case %#: %o %o", (on, of, forward, inputGradient, weightGradient) => {
     expect(forwardFamily.candidates(on, of)[0]).toBe(forward);
     expect(inputGradientFamily.candidates(on, of)[0]).toBe(inputGradient);
     expect(weightGradientFamily.candidates(on, of)[0]).toBe(weightGradient);
+  });
+
+  test("takes whole tiles on GPUs where there are many", () => {
+    const of = convolutionGeometry("test", [8, 56, 56, 64], [5, 5, 64, 64], { padding: 2 });
+    expect(forwardFamily.candidates(gpu, of)[0]).toBe("tiled");
+    expect(inputGradientFamily.candidates(gpu, of)[0]).toBe("tiled");
   });
 
   test("takes Winograd for 3 x 3 kernels where enough tiles fill the matrix products", () => {

@@ -1,8 +1,10 @@
 /** @file Products by tiles in workgroup memory: how sums are cut into parts, and that the kernels keep to WebGPU's default limits. */
 import { describe, expect, test } from "vitest";
 import { matmul, openScope, tensor, type Tensor } from "../../engine/index.ts";
+import { conv2d, conv2dInputGradient } from "../../engine/ops/conv2d.ts";
 import { withVariant, type Abilities } from "../../engine/ops/variants.ts";
 import { partsOf, tilings } from "../../engine/ops/workgroup-tiles.ts";
+import { sizeOf, type Shape } from "../../engine/shape.ts";
 import { useDevice } from "../device.ts";
 import { seededRandom } from "../inputs.ts";
 import { expectClose } from "../numeric.ts";
@@ -39,20 +41,38 @@ describe("parts of a sum", () => {
   });
 });
 
+type MakeTensor = (shape: Shape) => Tensor;
+
+/** A family, its plainest variant, and what both are to make. */
+const products: readonly (readonly [string, string, (of: MakeTensor) => Tensor])[] = [
+  ["matmul", "naive", (of) => matmul(of([67, 270]), of([270, 68]))],
+  ["conv2d", "direct", (of) => conv2d(of([2, 5, 6, 32]), of([3, 3, 32, 36]))],
+  [
+    "conv2dInputGradient",
+    "direct",
+    (of) => conv2dInputGradient(of([2, 3, 4, 36]), of([3, 3, 32, 36]), [2, 5, 6, 32]),
+  ],
+];
+
+/** Tensors of random numbers, each time the same. */
+function randomTensors(): MakeTensor {
+  const random = seededRandom(1);
+  return (shape) =>
+    tensor(
+      Float32Array.from({ length: sizeOf(shape) }, () => random() - 0.5),
+      { shape },
+    );
+}
+
 describe("under WebGPU's default limits", () => {
   useDevice({ minimal: true });
-  const random = seededRandom(1);
-  const matrix = (rows: number, columns: number): Tensor =>
-    tensor(
-      Float32Array.from({ length: rows * columns }, () => random() - 0.5),
-      { shape: [rows, columns] },
-    );
+  const all = products.flatMap((of) => tilings.map(({ name }) => [name, ...of] as const));
 
-  test.each(tilings)("matmul, $name", async ({ name }) => {
+  test.each(all)("%s of %s", async (name, family, plainest, make) => {
     using scope = openScope();
-    const [a, b] = [matrix(67, 270), matrix(270, 68)];
-    const product = (variant: string) => withVariant("matmul", variant, () => matmul(a, b)).data();
-    const [data, expected] = [product(name), product("naive")];
+    const made = (variant: string) =>
+      withVariant(family, variant, () => make(randomTensors())).data();
+    const [data, expected] = [made(name), made(plainest)];
     scope[Symbol.dispose]();
     expectClose(await data, [...(await expected)], 1e-5, name);
   });

@@ -44,7 +44,7 @@ export type Numbers = Readonly<Record<string, number>>;
 /** How many workgroups make one layer of the grid. */
 type Workgroups = (params: Numbers, overrides: Numbers) => number;
 
-/** Workgroups lie in x, spilling into y; the parts of the weight gradient are layers in z. */
+/** Workgroups lie in x, spilling into y; the parts of the sums are layers in z. */
 export function defineConvolution(
   name: string,
   source: ShaderSource,
@@ -94,14 +94,6 @@ export const workgroupTiles =
   (params, { OWN_ROWS = 8 }) =>
     ceilDiv(rows(params), 8 * OWN_ROWS) * ceilDiv(product(params, channels), workgroupTile);
 
-/** Half the rows where fewer tiles than this would leave most of a GPU idle. */
-const fewTiles = 256;
-
-/** The override OWN_ROWS for a matrix of `rows` x `columns`. */
-export function ownRows(rows: number, columns: number): 4 | 8 {
-  return ceilDiv(rows, workgroupTile) * ceilDiv(columns, workgroupTile) < fewTiles ? 4 : 8;
-}
-
 /** Pixels of a row that an invocation of the depthwise variants makes, and the most taps of a row that it keeps in registers. */
 const stripPixels = 4;
 const mostTaps = 8;
@@ -129,17 +121,18 @@ export function isDepthwise({ groups, inChannels, outChannels, kernel }: Geometr
 
 const noPhase: Phase = { first: 0, count: 0, tap: 0, tapStep: 1, shift: 0, shiftStep: 0 };
 
-/** How the sum over the rows of all images is cut. */
+/** How the sums are cut; see geometry.wgsl. */
 export interface Parts {
   readonly parts: number;
-  readonly part_rows: number;
+  /** Default: 0. */
+  readonly part_rows?: number;
 }
 
-export const onePart: Parts = { parts: 1, part_rows: 0 };
+export const onePart: Parts = { parts: 1 };
 
 export function paramsOf(
   geometry: Geometry,
-  { parts, part_rows }: Parts = onePart,
+  { parts, part_rows = 0 }: Parts = onePart,
   [y, x]: readonly [Phase, Phase] = [noPhase, noPhase],
 ): Numbers {
   const { batch, height, width, inChannels, outHeight, outWidth, outChannels } = geometry;
