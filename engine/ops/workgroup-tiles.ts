@@ -49,13 +49,13 @@ function tilesOf({ batch = 1, rows, columns }: TiledProduct): number {
 
 /**
  * Parts into which sums are cut so that there are enough workgroups; 1 where there are already, or where the sums are short. A part
- * of s steps does 4 s flops for each byte of its sums, which are written and read once. 8 steps take as long as what else a
- * workgroup does; and the more tiles there are, the more likely it is that they fill the machine uncut, and the cheaper the sums must be.
+ * of s steps does 4 s flops for each byte of its sums, which are written and read once. At least 8 steps make up for the rest of a
+ * workgroup's work; half as many as there are tiles keep the sums cheap where the tiles would have filled a small machine uncut.
  */
 export function partsOf(device: Abilities, product: TiledProduct): number {
   const tiles = tilesOf(product);
   const steps = ceilDiv(product.k, step);
-  const fewestSteps = Math.max(8, tiles / 4);
+  const fewestSteps = Math.max(8, tiles / 2);
   const parts = Math.floor(Math.min(wantedWorkgroups(device) / tiles, steps / fewestSteps));
   // As many as have something to do, if all but the last are of one length.
   return parts <= 1 ? 1 : ceilDiv(steps, ceilDiv(steps, parts));

@@ -47,7 +47,8 @@ describe("matmul", () => {
 
   test("halves few tiles on GPUs, and cuts their sums into parts where these are long", () => {
     expect(choice(gpu, 512, 511, 3)).toBe("tiled-32");
-    expect(choice(gpu, 512, 512, 512)).toBe("split-k");
+    expect(choice(gpu, 512, 512, 512)).toBe("tiled-32");
+    expect(choice(gpu, 512, 512, 1024)).toBe("split-k");
     expect(choice(gpu, 64, 64, 25088, true)).toBe("split-k");
     expect(choice(gpu, 8, 8, 25088)).toBe("split-k");
     expect(choice(llvmpipe, 64, 64, 25088, true)).toBe("subgroup");

@@ -29,8 +29,8 @@ describe("parts of a sum", () => {
     expect(parts(64, 64, 240)).toBe(1);
     expect(parts(64, 64, 241)).toBe(2);
     expect(parts(64, 64, 25088)).toBe(196);
-    expect(parts(1024, 512, 1024)).toBe(2);
-    expect(parts(1024, 512, 1008)).toBe(1);
+    expect(parts(1024, 512, 2048)).toBe(2);
+    expect(parts(1024, 512, 2032)).toBe(1);
   });
 
   test("all have something to do", () => {
