@@ -30,7 +30,7 @@ const whole: Tiling = { name: "tiled", ownRows: 8, isCut: false };
 const halved: Tiling = { name: "tiled-32", ownRows: 4, isCut: false };
 const cut: Tiling = { name: "split-k", ownRows: 8, isCut: true };
 
-export const tilings: readonly [Tiling, ...Tiling[]] = [whole, halved, cut];
+export const tilings: readonly Tiling[] = [whole, halved, cut];
 
 /** Columns of a tile, and its rows, if each of 8 x 8 invocations has 8 of them. */
 export const workgroupTile = 64;
