@@ -71,6 +71,15 @@ const tileTrials: Trial[] = [
   { note: "rows cut by steps", x: [2, 6, 5, 8], w: [3, 3, 8, 8], stride: 2, padding: 1 },
 ];
 
+/** Sums of more than 16 steps of 16, which are cut into parts; the steps of phases differ. */
+const splitTrials: Trial[] = [
+  { note: "17 steps", x: [1, 3, 4, 32], w: [3, 3, 32, 32], padding: 1 },
+  { note: "odd steps", x: [2, 3, 3, 28], w: [3, 4, 28, 36], padding: 1 },
+  { note: "1 x 1", x: [1, 5, 13, 260], w: [1, 1, 260, 264] },
+  { note: "stride 2", x: [1, 5, 4, 68], w: [3, 3, 68, 72], stride: 2, padding: 1 },
+  { note: "stride beyond the kernel", x: [1, 5, 4, 72], w: [2, 2, 72, 260], stride: 3 },
+];
+
 /** One matrix product. */
 const pointwiseTrials: Trial[] = [
   { note: "vec4s", x: [2, 5, 7, 8], w: [1, 1, 8, 12] },
@@ -162,6 +171,8 @@ const emptyTrial: Trial = { note: "no images", x: [0, 5, 5, 4], w: [3, 3, 4, 8],
 
 const halfTrial: Trial = { note: "f16", x: [2, 5, 5, 4], w: [3, 3, 4, 8], padding: 1 };
 
+const longHalfTrial: Trial = { note: "f16", x: [1, 3, 3, 32], w: [3, 3, 32, 8], padding: 1 };
+
 interface ForwardArgs extends ConvolutionOptions, Pinned {}
 
 /**
@@ -189,6 +200,8 @@ const forwardTrials = trialsOf({
   ],
   register: [...packedTrials, ...groupedPackedTrials],
   tiled: [...packedTrials, ...tileTrials, ...narrowTrials],
+  "tiled-32": [...tileTrials, ...narrowTrials],
+  "split-k": [...splitTrials, { note: "3 channels", x: [1, 9, 10, 3], w: [9, 10, 3, 8] }],
   subgroup: packedTrials,
   depthwise: depthwiseTrials,
   im2col: [...packedTrials, ...tileTrials, ...narrowTrials],
@@ -216,18 +229,14 @@ const forwardSamples: OpSample<ForwardArgs>[] = [
     inputs: [{ shape: emptyTrial.x }, { shape: emptyTrial.w }, { shape: [8] }],
     args: { padding: 1 },
   },
-  ...[
-    "direct",
-    "register",
-    "tiled",
-    "subgroup",
-    "subgroup-narrow",
-    "winograd-2x2",
-    "winograd-4x4",
-  ].map((variant): OpSample<ForwardArgs> => ({
-    note: named(halfTrial.note, variant),
-    inputs: [halfTrial.x, halfTrial.w, [8]].map((shape) => ({ shape, dtype: "f16" as const })),
-    args: { padding: 1, variant },
+  ...trialsOf({
+    ...{ direct: [halfTrial], register: [halfTrial], tiled: [halfTrial], "tiled-32": [halfTrial] },
+    ...{ "split-k": [longHalfTrial], subgroup: [halfTrial], "subgroup-narrow": [halfTrial] },
+    ...{ "winograd-2x2": [halfTrial], "winograd-4x4": [halfTrial] },
+  }).map(({ note, x, w, ...args }): OpSample<ForwardArgs> => ({
+    note: named(note, args.variant),
+    inputs: [x, w, w.slice(3)].map((shape) => ({ shape, dtype: "f16" as const })),
+    args,
     tolerance: 4e-3,
     feature: "shader-f16",
   })),
@@ -337,7 +346,11 @@ export const conv2dInputGradientCase = opCase<InputGradientArgs>({
     const geometry = convolutionGeometry("reference", xShape, kernel.shape, options);
     return inputGradientReference(geometry, dy as HostTensor, kernel);
   },
-  samples: [...gradientTrials, emptyTrial].map((trial, i): OpSample<InputGradientArgs> => {
+  samples: [
+    ...gradientTrials,
+    ...trialsOf({ "tiled-32": tileTrials, "split-k": splitTrials }),
+    emptyTrial,
+  ].map((trial, i): OpSample<InputGradientArgs> => {
     const { note, x, w, ...args } = trial;
     return {
       note: named(note, (trial as Pinned).variant),

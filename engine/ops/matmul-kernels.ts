@@ -2,12 +2,13 @@
 import naiveSource from "../../shaders/matmul/naive.wgsl";
 import registerSource from "../../shaders/matmul/register.wgsl";
 import subgroupSource from "../../shaders/matmul/subgroup.wgsl";
-import tiledSource from "../../shaders/matmul/tiled.wgsl";
 import { defineKernel, linearGrid, type Overrides, type ShaderSource } from "../kernel.ts";
 import { ceilDiv } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { canMultiplyPacked, packAndMultiply } from "./matmul/packed.ts";
+import { tiledProductOf, tiledVariants } from "./matmul/tiled.ts";
 import { defineFamily, type Abilities, type Variant } from "./variants.ts";
+import { preferredTilings } from "./workgroup-tiles.ts";
 
 /** `out[i] = a[i] b[i]` for `batch` matrices of m x k and k x n. */
 export interface MatmulProblem {
@@ -33,7 +34,7 @@ export interface MatmulTensors extends Readonly<Record<string, Tensor>> {
   readonly out: Tensor;
 }
 
-type MatmulVariant = Variant<MatmulTensors, MatmulProblem>;
+export type MatmulVariant = Variant<MatmulTensors, MatmulProblem>;
 
 /** Lanes of a subgroup in `subgroup.wgsl`. */
 const lanes = 8;
@@ -62,7 +63,7 @@ function define({ name, source, workgroups, canRun, overrides }: VariantDefiniti
   const run = ({ a, b, out }: MatmulTensors, problem: MatmulProblem): void => {
     const { batch, m, n, k, aBatch, bBatch, transposeA, transposeB, label } = problem;
     const transposes = { TRANSPOSE_A: Number(transposeA), TRANSPOSE_B: Number(transposeB) };
-    const params = { m, n, k, a_batch: aBatch, b_batch: bBatch, batch };
+    const params = { m, n, k, a_batch: aBatch, b_batch: bBatch, batch, parts: 1 };
     kernel({ a, b, out }, params, {
       overrides: { ...transposes, ...overrides?.(problem) },
       types: { T: out.dtype },
@@ -87,13 +88,6 @@ const naive = define({
   name: "naive",
   source: naiveSource,
   workgroups: (m, n) => ceilDiv(m * n, 64),
-  canRun: always,
-});
-
-const tiled = define({
-  name: "tiled",
-  source: tiledSource,
-  workgroups: tiles(64, 64),
   canRun: always,
 });
 
@@ -134,19 +128,24 @@ function paysToPack(problem: MatmulProblem): boolean {
     : batch * m * n * k >= worthPacking.multiplications;
 }
 
+/** Fewer elements than a tile of workgroup memory has leave most of it idle: then many invocations count for more. */
+function preferOnGpu(device: Abilities, problem: MatmulProblem): readonly string[] {
+  const tiled = preferredTilings(device, tiledProductOf(problem));
+  const { m, n } = problem;
+  if (m * n >= 64 * 64) return [...tiled, "register", "naive"];
+  // Not even these are many where the sums are long.
+  return ["split-k", "naive", "register", ...tiled];
+}
+
 /**
  * On software adapters loads are what costs: `subgroup` and `packed` need the fewest of them, then `register`, and workgroup memory gains
- * nothing. On GPUs `tiled` does, once there is more than one tile; below that many invocations count for more. Figures:
- * docs/rejected-experiments.md.
+ * nothing. Figures: docs/rejected-experiments.md.
  */
-function prefer({ adapter }: Abilities, problem: MatmulProblem): readonly string[] {
-  const { m, n } = problem;
-  if (!adapter.software) {
-    return m * n >= 64 * 64 ? ["tiled", "register", "naive"] : ["naive", "register", "tiled"];
-  }
+function prefer(device: Abilities, problem: MatmulProblem): readonly string[] {
+  if (!device.adapter.software) return preferOnGpu(device, problem);
   if (paysToPack(problem)) return ["packed", "register", "naive"];
   // Of a tile of 32 rows, 4 are enough to pay.
-  return m >= 4 ? ["subgroup", "register", "naive"] : ["register", "subgroup", "naive"];
+  return problem.m >= 4 ? ["subgroup", "register", "naive"] : ["register", "subgroup", "naive"];
 }
 
 function describe({
@@ -166,7 +165,7 @@ function describe({
 
 export const matmulFamily = defineFamily<MatmulTensors, MatmulProblem>({
   name: "matmul",
-  variants: [naive, tiled, register, subgroup, packed],
+  variants: [naive, ...tiledVariants, register, subgroup, packed],
   prefer,
   describe,
 });

@@ -83,14 +83,44 @@ function layouts(variant: string, m: number, n: number, k: number): OpSample<Arg
   }));
 }
 
+/** Rows of ones, but for the last number of each. */
+function rowsEndingWith(last: readonly number[], length: number): number[] {
+  return last.flatMap((value) => [...new Array<number>(length - 1).fill(1), value]);
+}
+
 const samples: OpSample<Args>[] = [
-  ...(["naive", "tiled"] as const).flatMap((variant) => [
+  ...(["naive", "tiled", "tiled-32"] as const).flatMap((variant) => [
     ...layouts(variant, 1, 1, 1),
     ...layouts(variant, 5, 7, 3),
     ...layouts(variant, 63, 65, 17),
     ...layouts(variant, 64, 64, 16),
     ...layouts(variant, 65, 63, 15),
+    ...layouts(variant, 68, 36, 20),
+    {
+      note: `${variant}, a stack`,
+      ...sample([3, 33, 8], [3, 8, 20], { variant }),
+      gradient: false,
+    },
+    { note: `${variant}, an odd stack`, ...sample([3, 5, 7], [3, 7, 9], { variant }) },
+    { note: `${variant}, a shared a`, ...sample([33, 6], [3, 6, 20], { variant }) },
   ]),
+  // Parts of 8 steps of 16 or more, the last one shorter.
+  ...layouts("split-k", 1, 1, 256),
+  ...layouts("split-k", 5, 7, 257),
+  ...layouts("split-k", 12, 20, 271),
+  ...layouts("split-k", 65, 63, 300),
+  ...layouts("split-k", 68, 64, 276),
+  ...layouts("split-k", 3, 4, 1000),
+  {
+    note: "split-k, a stack",
+    ...sample([3, 5, 260], [3, 260, 8], { variant: "split-k" }),
+    gradient: false,
+  },
+  {
+    note: "split-k, a shared a",
+    ...sample([33, 258], [3, 258, 5], { variant: "split-k" }),
+    gradient: false,
+  },
   ...(["register", "subgroup"] as const).flatMap((variant) => [
     ...layouts(variant, 4, 4, 4),
     ...layouts(variant, 12, 16, 8),
@@ -138,27 +168,52 @@ const samples: OpSample<Args>[] = [
   { note: "no columns", ...sample([3, 4], [4, 0]) },
   { note: "empty sums", ...sample([3, 0], [0, 4]) },
   { note: "no matrices", ...sample([0, 3, 4], [0, 4, 2]) },
-  {
-    note: "NaN and infinities",
-    inputs: [
-      { shape: [4, 4], values: [1, 2, 3, 4, NaN, 1, 1, 1, Infinity, 1, 0, 0, 0, 0, 0, -Infinity] },
-      { shape: [4, 4], values: [1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1] },
-    ],
-    args: {},
-    gradient: false,
-  },
-  ...(["naive", "tiled", "register", "subgroup", "packed"] as const).map(
+  ...(["naive", "tiled", "tiled-32", "register", "subgroup", "packed"] as const).map(
     (variant): OpSample<Args> => ({
-      note: variant,
+      note: `${variant}, NaN and infinities`,
       inputs: [
-        { shape: [9, 8], dtype: "f16" },
-        { shape: [8, 20], dtype: "f16" },
+        {
+          shape: [4, 4],
+          values: [1, 2, 3, 4, NaN, 1, 1, 1, Infinity, 1, 0, 0, 0, 0, 0, -Infinity],
+        },
+        { shape: [4, 4], values: [1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1] },
       ],
       args: { variant },
-      tolerance: 2e-3,
-      feature: "shader-f16",
+      gradient: false,
     }),
   ),
+  {
+    note: "split-k, NaN and infinities",
+    inputs: [
+      { shape: [3, 257], values: rowsEndingWith([1, NaN, -Infinity], 257) },
+      { shape: [257, 5] },
+    ],
+    args: { variant: "split-k" },
+    gradient: false,
+  },
+  ...(
+    [
+      ["naive", 9, 8, 20],
+      ["tiled", 9, 8, 20],
+      ["tiled", 9, 7, 19],
+      ["tiled-32", 9, 8, 20],
+      ["split-k", 9, 260, 20],
+      ["split-k", 9, 259, 19],
+      ["register", 9, 8, 20],
+      ["subgroup", 9, 8, 20],
+      ["packed", 9, 8, 20],
+    ] as const
+  ).map(([variant, m, k, n]): OpSample<Args> => ({
+    note: variant,
+    inputs: [
+      { shape: [m, k], dtype: "f16" },
+      { shape: [k, n], dtype: "f16" },
+    ],
+    args: { variant },
+    gradient: false,
+    tolerance: 2e-3,
+    feature: "shader-f16",
+  })),
 ];
 
 const errors: OpError[] = [

@@ -27,9 +27,8 @@ struct Params {
   // The matrix of patches: those of the pixels of out from `first_pixel` on.
   first_pixel: u32,
   pixels: u32,
-  // Weight gradient: the sum over the rows of all images is cut into `parts` of `part_rows`, summed up by another kernel.
-  parts: u32,
-  part_rows: u32,
+  parts: u32, // of the sum, added up by another kernel: layers of the grid in z
+  part_rows: u32, // weight gradient: a part is so many rows of the images
   // Input gradient: a dispatch makes the pixels of x in the rows phase_y, phase_y + stride_y, ... and columns likewise. Of
   // the taps only tap_y, tap_y + tap_step_y, ... reach them; the first of these from the row `phase row + shift_y` of out, each
   // next one from shift_step_y rows above.

@@ -2,7 +2,7 @@
 // on both sides. Formula: input-gradient-direct.wgsl. Rows are pixels of one phase of dx (see Params), columns its
 // channels, k runs over the taps that reach the phase and the channels of dy.
 //
-// A workgroup makes 64 (or 32) pixels x 64 channels: lib/workgroup-tile.wgsl. For each 16 steps of k every invocation
+// A workgroup makes 64 (or 32) pixels x 64 channels of one part of the sum: lib/workgroup-tile.wgsl. For each 16 steps of k every invocation
 // loads the same 4 steps for 4 (or 2) pixels, a vec4 of dy each, zero outside; and 4 channels of w over 4 steps of k, which are
 // contiguous there, turned round in registers.
 // Cost: 2 kh kw cin cout / (stride_y stride_x) flops a pixel. The variant for GPUs.
@@ -11,12 +11,13 @@
 // requires: lib/workgroup-tile.wgsl
 // requires: conv2d/geometry.wgsl
 
-alias T = f32; // storage; sums are f32
+alias T = f32; // storage of dy and w; sums are f32
+alias O = f32; // storage of the result
 alias V = vec4<T>;
 
-@group(0) @binding(0) var<storage, read> dy: array<V>;       // [batch, out_height, out_width, cout]
-@group(0) @binding(1) var<storage, read> w: array<V>;        // [kh, kw, cin, cout]
-@group(0) @binding(2) var<storage, read_write> dx: array<V>; // [batch, height, width, cin]
+@group(0) @binding(0) var<storage, read> dy: array<V>;            // [batch, out_height, out_width, cout]
+@group(0) @binding(1) var<storage, read> w: array<V>;             // [kh, kw, cin, cout]
+@group(0) @binding(2) var<storage, read_write> dx: array<vec4<O>>; // [parts, batch, height, width, cin]
 @group(0) @binding(3) var<uniform> params: Params;
 
 // A step of k: a tap, how far from the pixel of the phase it reads dy, and a channel group of dy. Past the last one ky is
@@ -67,7 +68,7 @@ fn main(
 ) {
   let in_groups = params.in_channels / 4u;
   let taps_down = (params.kernel_height - params.tap_y + params.tap_step_y - 1u) / params.tap_step_y;
-  let groups = taps_down * taps_across() * (params.out_channels / 4u); // of 4 steps of k
+  let part = steps_of_part(taps_down * taps_across() * params.out_channels, workgroup_id.z, params.parts);
   let tiles = (in_groups + COLUMN_GROUPS - 1u) / COLUMN_GROUPS;
   let tile = linear_workgroup(workgroup_id, num_workgroups);
   let first = tile / tiles * tile_rows();
@@ -81,7 +82,7 @@ fn main(
     pixels[i] = pixel_at(first + loaded + 16u * i, params.phase_height, params.phase_width);
   }
   var sums: Sums;
-  for (var group = 0u; group < groups; group += STEP_GROUPS) {
+  for (var group = STEP_GROUPS * part.first; group < STEP_GROUPS * part.end; group += STEP_GROUPS) {
     let step = step_at(group + quarter);
     for (var i = 0u; i < OWN_ROWS / 2u; i++) { set_a(loaded + 16u * i, quarter, load_dy(pixels[i], step)); }
     let rows = transpose(mat4x4f(load_w(step, ci), load_w(step, ci + 1u), load_w(step, ci + 2u), load_w(step, ci + 3u)));
@@ -93,12 +94,13 @@ fn main(
     multiply_tiles(&sums, local_id);
     workgroupBarrier();
   }
+  let before = workgroup_id.z * params.batch * params.height * params.width; // pixels of other parts
   for (var i = 0u; i < OWN_ROWS; i++) {
     let pixel = pixel_at(first + own_row(local_id, i), params.phase_height, params.phase_width);
     for (var j = 0u; j < 2u; j++) {
       let group = first_group + own_group(local_id, j);
       if (pixel.image < params.batch && group < in_groups) {
-        dx[phase_pixel(pixel) * in_groups + group] = V(sums[2u * i + j]);
+        dx[(before + phase_pixel(pixel)) * in_groups + group] = vec4<O>(sums[2u * i + j]);
       }
     }
   }

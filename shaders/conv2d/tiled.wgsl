@@ -1,7 +1,7 @@
 // Convolution by tiles in workgroup memory, without groups, channels of out in multiples of 4. Formula: geometry.wgsl. Rows
 // are pixels of out, columns its channels, k runs over taps and channels of x, in the order in which w is stored.
 //
-// A workgroup makes 64 (or 32) pixels x 64 channels: lib/workgroup-tile.wgsl. For each 16 steps of k every invocation
+// A workgroup makes 64 (or 32) pixels x 64 channels of one part of the sum: lib/workgroup-tile.wgsl. For each 16 steps of k every invocation
 // loads the same 4 steps for 4 (or 2) pixels, zero outside the image, as one vec4 of x where 4 divides its channels
 // (PACKED), else one by one; and 4 vec4s of w. The matrix of patches (im2col) is never stored.
 // Cost: 2 kh kw cin cout flops a pixel; x is read kh kw cout / 64 times, w once for every 64 pixels. The variant for GPUs.
@@ -10,17 +10,18 @@
 // requires: lib/workgroup-tile.wgsl
 // requires: conv2d/geometry.wgsl
 
-alias T = f32; // storage; sums are f32
+alias T = f32; // storage of x, w and bias; sums are f32
+alias O = f32; // storage of the result
 alias V = vec4<T>;
 
 override BIAS: bool = false;
 override PACKED: bool = true;
 
-@group(0) @binding(0) var<storage, read> x: array<V>;         // [batch, height, width, cin]
-@group(0) @binding(1) var<storage, read> x_scalars: array<T>; // the same
-@group(0) @binding(2) var<storage, read> w: array<V>;         // [kh, kw, cin, cout]
-@group(0) @binding(3) var<storage, read> bias: array<V>;      // [cout]; without BIAS anything
-@group(0) @binding(4) var<storage, read_write> out: array<V>; // [batch, out_height, out_width, cout]
+@group(0) @binding(0) var<storage, read> x: array<V>;              // [batch, height, width, cin]
+@group(0) @binding(1) var<storage, read> x_scalars: array<T>;      // the same
+@group(0) @binding(2) var<storage, read> w: array<V>;              // [kh, kw, cin, cout]
+@group(0) @binding(3) var<storage, read> bias: array<V>;           // [cout]; without BIAS anything
+@group(0) @binding(4) var<storage, read_write> out: array<vec4<O>>; // [parts, batch, out_height, out_width, cout]
 @group(0) @binding(5) var<uniform> params: Params;
 
 // Where the patch of a pixel of out begins in x.
@@ -89,7 +90,8 @@ fn main(
   var corners: array<Corner, 4>;
   for (var i = 0u; i < OWN_ROWS / 2u; i++) { corners[i] = corner_of(first + loaded + 16u * i); }
   var sums: Sums;
-  for (var k = 0u; k < rows; k += STEP) {
+  let part = steps_of_part(rows, workgroup_id.z, params.parts);
+  for (var k = STEP * part.first; k < STEP * part.end; k += STEP) {
     let own_k = k + 4u * quarter;
     let steps = array(step_at(own_k), step_at(own_k + 1u), step_at(own_k + 2u), step_at(own_k + 3u));
     for (var i = 0u; i < OWN_ROWS / 2u; i++) { set_a(loaded + 16u * i, quarter, load_x(corners[i], steps)); }
@@ -108,8 +110,8 @@ fn main(
       let group = first_group + own_group(local_id, j);
       if (pixel < pixels && group < out_groups) {
         var sum = sums[2u * i + j];
-        if (BIAS) { sum += vec4f(bias[group]); }
-        out[pixel * out_groups + group] = V(sum);
+        if (BIAS && workgroup_id.z == 0u) { sum += vec4f(bias[group]); }
+        out[(workgroup_id.z * pixels + pixel) * out_groups + group] = vec4<O>(sum);
       }
     }
   }

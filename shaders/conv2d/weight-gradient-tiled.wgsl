@@ -48,8 +48,8 @@ fn main(
   let first = workgroup_id.z * params.part_rows * params.out_width;
   let end = min(first + params.part_rows * params.out_width, params.batch * params.out_height * params.out_width);
   // What the invocation loads of x: 4 rows, and 4 of the 16 pixels.
-  let quarter = local_index / COLUMN_GROUPS;
-  let loaded = 4u * (local_index % COLUMN_GROUPS);
+  let quarter = local_index % STEP_GROUPS;
+  let loaded = 4u * (local_index / STEP_GROUPS);
   let loaded_rows = four_rows_at(first_row + loaded, rows);
   var sums: Sums;
   for (var pixel = first; pixel < end; pixel += STEP) {

@@ -1,4 +1,4 @@
-// The inner step of the convolutions that run on tiles in workgroup memory:
+// The inner step of the matrix products and convolutions that run on tiles in workgroup memory:
 //
 //   sums[r, c] += sum over 16 steps of k of a[r, k] b[k, c]
 //
@@ -18,6 +18,7 @@ const SIDE = 8u;           // invocations of a workgroup in each direction
 const INVOCATIONS = 64u;   // SIDE * SIDE
 const STEP = 16u;          // of k, between two barriers
 const STEP_GROUPS = 4u;    // vec4s in a step
+const TILE_COLUMNS = 64u;
 const COLUMN_GROUPS = 16u; // vec4s in a row of the tile
 const PITCH_A = 5u;        // STEP_GROUPS + 1
 const PITCH_B = 17u;       // COLUMN_GROUPS + 1
@@ -51,6 +52,16 @@ fn set_a(row: u32, group: u32, value: vec4f) {
 
 fn set_b(k: u32, group: u32, value: vec4f) {
   b_tile[k * PITCH_B + group] = value;
+}
+
+// Steps from `first` to before `end`, each 16 of k.
+struct Steps { first: u32, end: u32 }
+
+// A sum over k that is long and has few tiles is cut into parts, for workgroups of their own; another kernel adds them up.
+fn steps_of_part(k: u32, part: u32, parts: u32) -> Steps {
+  let steps = (k + STEP - 1u) / STEP;
+  let each = (steps + parts - 1u) / parts;
+  return Steps(min(part * each, steps), min((part + 1u) * each, steps));
 }
 
 // Between filling the tiles and filling them again, with a barrier before and after.

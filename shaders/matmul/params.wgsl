@@ -6,4 +6,5 @@ struct Params {
   a_batch: u32, // elements from one matrix to the next; 0 where all share one
   b_batch: u32,
   batch: u32, // matrices of out, one for each workgroup_id.z
+  parts: u32, // of each sum, in `tiled.wgsl`: see steps_of_part in lib/workgroup-tile.wgsl
 }

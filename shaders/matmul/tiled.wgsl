@@ -1,92 +1,165 @@
 // Matrix product by tiles in workgroup memory: every size, every alignment, both operands transposed or not.
 //
-//   out[b, i, j] = sum over p of a[b, i, p] b[b, p, j]
+//   out[part, b, i, j] = sum over the p of a part of a[b, i, p] b[b, p, j]
 //
-// A workgroup of 16 x 16 makes 64 x 64 elements, an invocation 4 x 4 of them. For each 16 steps of k the workgroup loads 64 x 16
-// of a and 16 x 64 of b once, zeros outside, and every invocation takes its 4 rows and 4 columns from there.
-// Cost: 2 m n k flops; a is read n / 64 times, b m / 64 times; 8.1 KiB of workgroup memory. The variant for GPUs: on software
-// adapters workgroup memory is slower than the cache (docs/rejected-experiments.md).
+// A workgroup makes 64 (or 32) rows x 64 columns of one part of the sums: lib/workgroup-tile.wgsl. For each 16 steps of k every
+// invocation loads 4 (or 2) vec4s of a and 4 of b, zeros outside; what is stored across the order of its tile is turned round in
+// registers. Where the lines of an operand come in vec4s, it is loaded by them (VECTORS_A, VECTORS_B), else one by one. `main` stores
+// vec4s, `ragged` numbers, for columns that are no multiple of 4. An element is loaded from global memory 16 times less often than in
+// register.wgsl, and a multiplication takes 0.25 numbers from workgroup memory instead of 0.5 from the cache.
+// Cost: 2 m n k flops; a is read n / 64 times, b m / 64 times. The variant for GPUs: on software adapters workgroup memory is slower
+// than the cache (docs/rejected-experiments.md).
 // Source: the blocking of Volkov and Demmel, Benchmarking GPUs to tune dense linear algebra (2008).
 //
 // requires: lib/grid.wgsl
+// requires: lib/workgroup-tile.wgsl
 // requires: matmul/params.wgsl
 
-alias T = f32; // storage; sums are f32
-
-const TILE = 64u;
-const STEP = 16u;
-const THREADS = 16u; // in each direction
-const OWN = 4u;      // rows and columns of an invocation
-const PITCH = 65u;   // one more than a tile, so that neighbours write to different banks
-const WORDS = 1040u; // STEP * PITCH
+alias T = f32; // storage of a and b; sums are f32
+alias O = f32; // storage of the result
+alias V = vec4<T>;
 
 override TRANSPOSE_A: bool = false; // a is stored [k, m]
 override TRANSPOSE_B: bool = false; // b is stored [n, k]
+override VECTORS_A: bool = true;
+override VECTORS_B: bool = true;
 
-@group(0) @binding(0) var<storage, read> a: array<T>;        // [batch, m, k]
-@group(0) @binding(1) var<storage, read> b: array<T>;        // [batch, k, n]
-@group(0) @binding(2) var<storage, read_write> out: array<T>; // [batch, m, n]
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(0) var<storage, read> a: array<V>;                // [batch, m, k]
+@group(0) @binding(1) var<storage, read> a_scalars: array<T>;        // the same
+@group(0) @binding(2) var<storage, read> b: array<V>;                // [batch, k, n]
+@group(0) @binding(3) var<storage, read> b_scalars: array<T>;        // the same
+@group(0) @binding(4) var<storage, read_write> out: array<vec4<O>>;  // [parts, batch, m, n]
+@group(0) @binding(5) var<storage, read_write> out_scalars: array<O>; // the same
+@group(0) @binding(6) var<uniform> params: Params;
 
-var<workgroup> a_tile: array<f32, WORDS>; // [STEP, rows]
-var<workgroup> b_tile: array<f32, WORDS>; // [STEP, columns]
+// What a workgroup makes: the tile at [row, column] of one matrix, in one part of the sums.
+struct Tile { row: u32, column: u32, matrix: u32, part: u32 }
 
-// Element [row, p] of a, or zero outside.
-fn load_a(first: u32, row: u32, p: u32) -> f32 {
-  if (row >= params.m || p >= params.k) { return 0.0; }
-  return f32(a[first + select(row * params.k + p, p * params.m + row, TRANSPOSE_A)]);
+fn tile_of(workgroup_id: vec3u, num_workgroups: vec3u) -> Tile {
+  let tiles = (params.n + TILE_COLUMNS - 1u) / TILE_COLUMNS;
+  let tile = linear_workgroup(workgroup_id, num_workgroups);
+  let row = tile / tiles * tile_rows();
+  let column = tile % tiles * TILE_COLUMNS;
+  return Tile(row, column, workgroup_id.z % params.batch, workgroup_id.z / params.batch);
 }
 
-fn load_b(first: u32, p: u32, column: u32) -> f32 {
-  if (column >= params.n || p >= params.k) { return 0.0; }
-  return f32(b[first + select(p * params.n + column, column * params.k + p, TRANSPOSE_B)]);
+// 4 neighbours in a line of a, zeros outside. Lines are rows, or steps of k where a is transposed.
+fn load_a(first: u32, line: u32, at: u32) -> vec4f {
+  let lines = select(params.m, params.k, TRANSPOSE_A);
+  let length = select(params.k, params.m, TRANSPOSE_A);
+  if (line >= lines || at >= length) { return vec4f(); }
+  let place = first + line * length + at;
+  if (VECTORS_A) { return vec4f(a[place / 4u]); }
+  var values = vec4f();
+  for (var i = 0u; i < 4u; i++) {
+    if (at + i < length) { values[i] = f32(a_scalars[place + i]); }
+  }
+  return values;
 }
 
-// Neighbouring invocations load neighbouring elements, which lie along k or across it.
-fn fill_tiles(a_first: u32, b_first: u32, row: u32, column: u32, p: u32, local_index: u32) {
-  for (var i = local_index; i < TILE * STEP; i += THREADS * THREADS) {
-    let a_at = select(vec2u(i / STEP, i % STEP), vec2u(i % TILE, i / TILE), TRANSPOSE_A);
-    let b_at = select(vec2u(i % TILE, i / TILE), vec2u(i / STEP, i % STEP), TRANSPOSE_B);
-    a_tile[a_at.y * PITCH + a_at.x] = load_a(a_first, row + a_at.x, p + a_at.y);
-    b_tile[b_at.y * PITCH + b_at.x] = load_b(b_first, p + b_at.y, column + b_at.x);
+// The same of b. Lines are steps of k, or columns where b is transposed.
+fn load_b(first: u32, line: u32, at: u32) -> vec4f {
+  let lines = select(params.k, params.n, TRANSPOSE_B);
+  let length = select(params.n, params.k, TRANSPOSE_B);
+  if (line >= lines || at >= length) { return vec4f(); }
+  let place = first + line * length + at;
+  if (VECTORS_B) { return vec4f(b[place / 4u]); }
+  var values = vec4f();
+  for (var i = 0u; i < 4u; i++) {
+    if (at + i < length) { values[i] = f32(b_scalars[place + i]); }
+  }
+  return values;
+}
+
+// Steps p to p + 15 of the rows from `row` on. Four neighbouring invocations share a row, or a group of 4 rows that lie side by side.
+fn fill_a(first: u32, row: u32, p: u32, local_index: u32) {
+  let quarter = local_index % STEP_GROUPS;
+  let own = local_index / STEP_GROUPS;
+  if (!TRANSPOSE_A) {
+    for (var i = 0u; i < OWN_ROWS / 2u; i++) {
+      set_a(own + 16u * i, quarter, load_a(first, row + own + 16u * i, p + 4u * quarter));
+    }
+    return;
+  }
+  if (4u * own >= tile_rows()) { return; }
+  var lines: mat4x4f;
+  for (var i = 0u; i < 4u; i++) { lines[i] = load_a(first, p + 4u * quarter + i, row + 4u * own); }
+  lines = transpose(lines);
+  for (var i = 0u; i < 4u; i++) { set_a(4u * own + i, quarter, lines[i]); }
+}
+
+// The same steps of the columns from `column` on.
+fn fill_b(first: u32, column: u32, p: u32, local_index: u32) {
+  if (!TRANSPOSE_B) {
+    for (var f = local_index; f < STEP * COLUMN_GROUPS; f += INVOCATIONS) {
+      let group = f % COLUMN_GROUPS;
+      set_b(f / COLUMN_GROUPS, group, load_b(first, p + f / COLUMN_GROUPS, column + 4u * group));
+    }
+    return;
+  }
+  let quarter = local_index % STEP_GROUPS;
+  let group = local_index / STEP_GROUPS;
+  var lines: mat4x4f;
+  for (var i = 0u; i < 4u; i++) { lines[i] = load_b(first, column + 4u * group + i, p + 4u * quarter); }
+  lines = transpose(lines);
+  for (var i = 0u; i < 4u; i++) { set_b(4u * quarter + i, group, lines[i]); }
+}
+
+fn add_products(sums: ptr<function, Sums>, tile: Tile, local_id: vec3u, local_index: u32) {
+  let steps = steps_of_part(params.k, tile.part, params.parts);
+  for (var step = steps.first; step < steps.end; step++) {
+    fill_a(tile.matrix * params.a_batch, tile.row, step * STEP, local_index);
+    fill_b(tile.matrix * params.b_batch, tile.column, step * STEP, local_index);
+    workgroupBarrier();
+    multiply_tiles(sums, local_id);
+    workgroupBarrier();
   }
 }
 
-@compute @workgroup_size(THREADS, THREADS)
+// The number in out of the first element of a row.
+fn row_in_out(tile: Tile, row: u32) -> u32 {
+  return ((tile.part * params.batch + tile.matrix) * params.m + row) * params.n;
+}
+
+@compute @workgroup_size(SIDE, SIDE)
 fn main(
   @builtin(workgroup_id) workgroup_id: vec3u,
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_id) local_id: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let tiles = (params.n + TILE - 1u) / TILE;
-  let tile = linear_workgroup(workgroup_id, num_workgroups);
-  let row = tile / tiles * TILE;
-  let column = tile % tiles * TILE;
-  var sums: array<vec4f, OWN>;
-  for (var p = 0u; p < params.k; p += STEP) {
-    fill_tiles(workgroup_id.z * params.a_batch, workgroup_id.z * params.b_batch, row, column, p, local_index);
-    workgroupBarrier();
-    for (var q = 0u; q < STEP; q++) {
-      let r = q * PITCH + local_id.y * OWN;
-      let c = q * PITCH + local_id.x * OWN;
-      let columns = vec4f(b_tile[c], b_tile[c + 1u], b_tile[c + 2u], b_tile[c + 3u]);
-      sums[0] = fma(vec4f(a_tile[r]), columns, sums[0]);
-      sums[1] = fma(vec4f(a_tile[r + 1u]), columns, sums[1]);
-      sums[2] = fma(vec4f(a_tile[r + 2u]), columns, sums[2]);
-      sums[3] = fma(vec4f(a_tile[r + 3u]), columns, sums[3]);
+  let tile = tile_of(workgroup_id, num_workgroups);
+  var sums: Sums;
+  add_products(&sums, tile, local_id, local_index);
+  for (var i = 0u; i < OWN_ROWS; i++) {
+    let row = tile.row + own_row(local_id, i);
+    for (var j = 0u; j < 2u; j++) {
+      let column = tile.column + 4u * own_group(local_id, j);
+      if (row < params.m && column < params.n) {
+        out[(row_in_out(tile, row) + column) / 4u] = vec4<O>(sums[2u * i + j]);
+      }
     }
-    workgroupBarrier();
   }
-  store(workgroup_id.z * params.m * params.n, row + local_id.y * OWN, column + local_id.x * OWN, sums);
 }
 
-fn store(first: u32, row: u32, column: u32, sums: array<vec4f, OWN>) {
-  var rows = sums;
-  for (var r = 0u; r < OWN; r++) {
-    for (var c = 0u; c < OWN; c++) {
-      if (row + r < params.m && column + c < params.n) {
-        out[first + (row + r) * params.n + column + c] = T(rows[r][c]);
+@compute @workgroup_size(SIDE, SIDE)
+fn ragged(
+  @builtin(workgroup_id) workgroup_id: vec3u,
+  @builtin(num_workgroups) num_workgroups: vec3u,
+  @builtin(local_invocation_id) local_id: vec3u,
+  @builtin(local_invocation_index) local_index: u32,
+) {
+  let tile = tile_of(workgroup_id, num_workgroups);
+  var sums: Sums;
+  add_products(&sums, tile, local_id, local_index);
+  for (var i = 0u; i < OWN_ROWS; i++) {
+    let row = tile.row + own_row(local_id, i);
+    for (var j = 0u; j < 2u; j++) {
+      let column = tile.column + 4u * own_group(local_id, j);
+      for (var c = 0u; c < 4u; c++) {
+        if (row < params.m && column + c < params.n) {
+          out_scalars[row_in_out(tile, row) + column + c] = O(sums[2u * i + j][c]);
+        }
       }
     }
   }

@@ -44,14 +44,22 @@ describe("matmul", () => {
     expect(choice(llvmpipe, 1024, 64, 4096)).toBe("subgroup");
     expect(choice(llvmpipe, 127, 129, 131)).toBe("packed");
     expect(choice(swiftShader, 1024, 1024, 1024)).toBe("register");
-    expect(choice(gpu, 1024, 1024, 1024)).toBe("tiled");
+    expect(choice(gpu, 1024, 1024, 1024)).not.toBe("packed");
   });
 
   test("takes registers on other software adapters and workgroup memory on GPUs", () => {
     expect(choice(swiftShader, 33, 36, 8)).toBe("register");
-    expect(choice(gpu, 512, 512, 512)).toBe("tiled");
-    expect(choice(gpu, 512, 511, 3)).toBe("tiled");
+    expect(choice(gpu, 2048, 2048, 512)).toBe("tiled");
     expect(choice(gpu, 8, 8, 8)).toBe("naive");
+  });
+
+  test("halves few tiles on GPUs, and cuts their sums into parts where these are long", () => {
+    expect(choice(gpu, 512, 511, 3)).toBe("tiled-32");
+    expect(choice(gpu, 512, 512, 512)).toBe("tiled-32");
+    expect(choice(gpu, 512, 512, 1024)).toBe("split-k");
+    expect(choice(gpu, 64, 64, 25088, true)).toBe("split-k");
+    expect(choice(gpu, 8, 8, 25088)).toBe("split-k");
+    expect(choice(llvmpipe, 64, 64, 25088, true)).toBe("subgroup");
   });
 });
 
@@ -72,7 +80,8 @@ describe("conv2d", () => {
     [llvmpipe, channels(4, 16), "subgroup", "register", "subgroup"],
     [swiftShader, channels(16, 16), "register", "register", "register"],
     [swiftShader, channels(1, 16), "direct", "direct", "direct"],
-    [gpu, channels(64, 64), "tiled", "tiled", "tiled"],
+    [gpu, channels(64, 64), "split-k", "split-k", "tiled"],
+    [gpu, channels(8, 4), "tiled-32", "tiled-32", "tiled"],
   ] as const)("case %#: %o %o", (on, of, forward, inputGradient, weightGradient) => {
     expect(forwardFamily.candidates(on, of)[0]).toBe(forward);
     expect(inputGradientFamily.candidates(on, of)[0]).toBe(inputGradient);
@@ -95,7 +104,13 @@ describe("conv2d", () => {
     expect(choice(llvmpipe, strided(8, 4, 256, 512))).toBe("subgroup");
     expect(choice(llvmpipe, strided(8, 56, 64, 32))).toBe("subgroup");
     expect(choice(swiftShader, strided(8, 56, 64, 128))).toBe("register");
-    expect(choice(gpu, strided(8, 56, 64, 128))).toBe("tiled");
+    expect(choice(gpu, strided(8, 56, 64, 128))).not.toBe("im2col");
+  });
+
+  test("takes whole tiles on GPUs where there are many", () => {
+    const of = convolutionGeometry("test", [8, 56, 56, 64], [5, 5, 64, 64], { padding: 2 });
+    expect(forwardFamily.candidates(gpu, of)[0]).toBe("tiled");
+    expect(inputGradientFamily.candidates(gpu, of)[0]).toBe("tiled");
   });
 
   test("takes Winograd for 3 x 3 kernels where enough tiles fill the matrix products", () => {

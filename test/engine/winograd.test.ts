@@ -42,7 +42,8 @@ describe("the choice", () => {
     expect(choices(llvmpipe, [8, 56, 16])).toEqual(allThree("subgroup"));
     expect(choices(llvmpipe, [8, 2, 512])).toEqual(allThree("subgroup"));
     expect(choices(gpu, [64, 56, 16])).toEqual(allThree("tiled"));
-    expect(choices(gpu, [1, 7, 512])).toEqual(allThree("tiled"));
+    expect(choices(gpu, [64, 56, 64])).toEqual(allThree("tiled"));
+    expect(choices(gpu, [1, 7, 512])).toEqual(["split-k", "split-k", "tiled"]);
   });
 
   test("is possible for 3 x 3, stride 1, no dilation, no groups and channels in vec4s only", () => {

@@ -9,6 +9,14 @@ import type { Kernel } from "../../kernel.ts";
 import type { Geometry } from "../conv2d-geometry.ts";
 import { defineFamily, type Abilities } from "../variants.ts";
 import {
+  canTile,
+  preferredTilings,
+  runTiled,
+  tilings,
+  type TiledProduct,
+  type Tiling,
+} from "../workgroup-tiles.ts";
+import {
   columnGroups,
   defineConvolution,
   describeGeometry,
@@ -17,7 +25,6 @@ import {
   isDepthwise,
   outPixels,
   outRows,
-  ownRows,
   packedIn,
   packedOut,
   paramsOf,
@@ -68,19 +75,40 @@ const register = variant(
   (_device, geometry) => packedIn(geometry) && packedOut(geometry),
 );
 
-/** Takes any number of channels of x. */
-const tiled = variant(
-  "tiled",
-  defineConvolution("conv2d/tiled", tiledSource, workgroupTiles(outPixels, "out_channels")),
-  (_device, geometry) => geometry.groups === 1 && packedOut(geometry),
-  (geometry) => ({
-    PACKED: Number(packedIn(geometry)),
-    OWN_ROWS: ownRows(
-      geometry.batch * geometry.outHeight * geometry.outWidth,
-      geometry.outChannels,
-    ),
-  }),
+const tiledKernel = defineConvolution(
+  "conv2d/tiled",
+  tiledSource,
+  workgroupTiles(outPixels, "out_channels"),
 );
+
+/** The convolution as its tiles see it. */
+function tiledProductOf(geometry: Geometry): TiledProduct {
+  const { batch, outHeight, outWidth, outChannels, inChannels, kernel } = geometry;
+  const rows = batch * outHeight * outWidth;
+  return { rows, columns: outChannels, k: kernel[0] * kernel[1] * inChannels };
+}
+
+/** Takes any number of channels of x. */
+function tiledVariant(tiling: Tiling): ForwardVariant {
+  return {
+    name: tiling.name,
+    canRun: (device, geometry) =>
+      geometry.groups === 1 &&
+      packedOut(geometry) &&
+      canTile(tiling, device, tiledProductOf(geometry)),
+    run: ({ x, w, bias, out }, geometry) => {
+      const overrides = {
+        ...{ BIAS: Number(bias !== undefined), PACKED: Number(packedIn(geometry)) },
+        OWN_ROWS: tiling.ownRows,
+      };
+      runTiled("conv2d", out, tiling, tiledProductOf(geometry), (sums, parts) => {
+        const tensors = { x, x_scalars: x, w, bias: bias ?? w, out: sums };
+        const types = { T: x.dtype, O: sums.dtype };
+        tiledKernel(tensors, paramsOf(geometry, { parts }), { overrides, types });
+      });
+    },
+  };
+}
 
 /** Loads least. */
 const subgroup = variant(
@@ -115,7 +143,10 @@ const depthwise = variant(
 function prefer(device: Abilities, geometry: Geometry): readonly string[] {
   if (isDepthwise(geometry)) return ["depthwise"];
   const winograd = preferredWinograd(device, geometry);
-  if (!device.adapter.software) return ["pointwise", ...winograd, "tiled", "register", "direct"];
+  if (!device.adapter.software) {
+    const tiled = preferredTilings(device, tiledProductOf(geometry));
+    return ["pointwise", ...winograd, ...tiled, "register", "direct"];
+  }
   const patches = prefersIm2col(device, geometry) ? ["im2col"] : [];
   const fast = ["pointwise", ...winograd, ...patches, "subgroup", "subgroup-narrow"];
   return geometry.outChannels >= fewestColumns
@@ -128,7 +159,7 @@ export const forwardFamily = defineFamily<ForwardTensors, ForwardProblem>({
   variants: [
     direct,
     register,
-    tiled,
+    ...tilings.map(tiledVariant),
     subgroup,
     subgroupNarrow,
     depthwise,

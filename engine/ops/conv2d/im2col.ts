@@ -7,11 +7,11 @@ import im2colSource from "../../../shaders/conv2d/im2col.wgsl";
 import { defineKernel, linearGrid } from "../../kernel.ts";
 import { ceilDiv } from "../../shape.ts";
 import { Tensor } from "../../tensor.ts";
-import { weightShape, type Geometry } from "../conv2d-geometry.ts";
+import type { Geometry } from "../conv2d-geometry.ts";
 import { canMultiplyPacked, multiplyPacked, pack } from "../matmul/packed.ts";
 import type { Abilities } from "../variants.ts";
+import { sumInParts } from "../workgroup-tiles.ts";
 import {
-  addUpParts,
   onePart,
   packedIn,
   packedOut,
@@ -112,22 +112,19 @@ export const im2colWeightGradient: WeightGradientVariant = {
     const most = pixelsOfPass(geometry, 4, mostParts);
     const parts = Math.max(1, ceilDiv(total, most));
     const shape = [tileRows * ceilDiv(m, tileRows), most];
-    const op = "conv2dWeightGradient";
-    const patches = Tensor.allocate(op, x.device, shape, x.dtype);
-    const sums =
-      parts === 1 ? dw : Tensor.allocate(op, x.device, [parts, ...weightShape(geometry)], "f32");
+    const patches = Tensor.allocate("conv2dWeightGradient", x.device, shape, x.dtype);
     const options = { types: { T: x.dtype }, overrides: { STEPS: acrossSteps } };
-    for (let part = 0; part < parts; part++) {
-      const first = part * most;
-      const k = Math.min(most, total - first);
-      const params = patchParams(geometry, first, k);
-      patchesAcross({ x, out: patches }, params, options);
-      const rows = { matrices: 1, step: 0, first: first * n, rows: k, columns: n };
-      const gradients = pack(dy, { ...rows, across: true }, packLabel);
-      const product = { batch: 1, m, n, k, transposeA: true, transposeB: false, label };
-      multiplyPacked(patches, gradients, sums, { ...product, firstRow: part * m });
-    }
-    if (parts > 1) addUpParts(sums, dw);
+    sumInParts("conv2d-weight-gradient", dw, parts, (sums) => {
+      for (let part = 0; part < parts; part++) {
+        const first = part * most;
+        const k = Math.min(most, total - first);
+        patchesAcross({ x, out: patches }, patchParams(geometry, first, k), options);
+        const rows = { matrices: 1, step: 0, first: first * n, rows: k, columns: n };
+        const gradients = pack(dy, { ...rows, across: true }, packLabel);
+        const product = { batch: 1, m, n, k, transposeA: true, transposeB: false, label };
+        multiplyPacked(patches, gradients, sums, { ...product, firstRow: part * m });
+      }
+    });
   },
 };
 

@@ -6,9 +6,18 @@ import subgroupSource from "../../../shaders/conv2d/input-gradient-subgroup.wgsl
 import tiledSource from "../../../shaders/conv2d/input-gradient-tiled.wgsl";
 import type { Kernel } from "../../kernel.ts";
 import { ceilDiv } from "../../shape.ts";
+import type { Tensor } from "../../tensor.ts";
 import { phasesOf, type Geometry, type Phase } from "../conv2d-geometry.ts";
 import { fillWith } from "../fill.ts";
 import { defineFamily, type Abilities } from "../variants.ts";
+import {
+  canTile,
+  preferredTilings,
+  runTiled,
+  tilings,
+  type TiledProduct,
+  type Tiling,
+} from "../workgroup-tiles.ts";
 import {
   byGeometry,
   columnGroups,
@@ -18,7 +27,6 @@ import {
   fewestColumns,
   isDepthwise,
   onePart,
-  ownRows,
   packedIn,
   packedOut,
   paramsOf,
@@ -36,7 +44,7 @@ import { pointwiseInputGradient } from "./pointwise.ts";
 import { preferredWinograd } from "./winograd-choice.ts";
 import { winogradInputGradient } from "./winograd.ts";
 
-/** A variant that makes dx phase by phase, so that it multiplies by no zeros. Phases that no tap reaches are zero. */
+/** A variant that makes dx phase by phase. */
 function variant(
   name: string,
   kernel: Kernel,
@@ -45,20 +53,27 @@ function variant(
 ): InputGradientVariant {
   const run = ({ dy, w, dx }: InputGradientTensors, geometry: Geometry): void => {
     const types = { T: dy.dtype };
-    const phases = phasePairs(geometry);
-    const reached = phases.filter(
-      ([y, x]) => y.tap < geometry.kernel[0] && x.tap < geometry.kernel[1],
-    );
-    if (reached.length < phases.length) fillWith(dx, 0);
-    for (const phase of reached) {
+    forEachPhase(geometry, dx, (phase) => {
       const overrides = overridesOf(geometry, phase[1]);
       kernel({ dy, w, dx }, paramsOf(geometry, onePart, phase), { types, overrides });
-    }
+    });
   };
   return { name, canRun, run };
 }
 
-const phasePairs = byGeometry((geometry): readonly (readonly [Phase, Phase])[] => {
+type PhasePair = readonly [Phase, Phase];
+
+/** By phases no kernel multiplies by zeros. Those that no tap reaches are zero. */
+function forEachPhase(geometry: Geometry, dx: Tensor, dispatch: (phase: PhasePair) => void): void {
+  const phases = phasePairs(geometry);
+  const reached = phases.filter(
+    ([y, x]) => y.tap < geometry.kernel[0] && x.tap < geometry.kernel[1],
+  );
+  if (reached.length < phases.length) fillWith(dx, 0);
+  for (const phase of reached) dispatch(phase);
+}
+
+const phasePairs = byGeometry((geometry): readonly PhasePair[] => {
   const columns = phasesOf(geometry, 1);
   return phasesOf(geometry, 0).flatMap((y) => columns.map((x) => [y, x] as const));
 });
@@ -95,19 +110,43 @@ const subgroup = variant(
   ({ inChannels }) => ({ COLUMN_GROUPS: columnGroups(inChannels) }),
 );
 
-const tiled = variant(
-  "tiled",
-  defineConvolution(
-    "conv2d-input-gradient/tiled",
-    tiledSource,
-    workgroupTiles(phasePixels, "in_channels"),
-  ),
-  (_device, geometry) => geometry.groups === 1 && packedIn(geometry) && packedOut(geometry),
-  ({ batch, height, width, stride, inChannels }) => {
-    const pixelsOfPhase = ceilDiv(batch * height * width, stride[0] * stride[1]);
-    return { OWN_ROWS: ownRows(pixelsOfPhase, inChannels) };
-  },
+const tiledKernel = defineConvolution(
+  "conv2d-input-gradient/tiled",
+  tiledSource,
+  workgroupTiles(phasePixels, "in_channels"),
 );
+
+/** The largest phase, without dilation, as its tiles see it. A smaller one has shorter parts, and may have empty ones. */
+function tiledProductOf(geometry: Geometry): TiledProduct {
+  const { batch, height, width, inChannels, outChannels, kernel, stride } = geometry;
+  const [down, across] = stride;
+  return {
+    rows: batch * ceilDiv(height, down) * ceilDiv(width, across),
+    columns: inChannels,
+    k: ceilDiv(kernel[0], down) * ceilDiv(kernel[1], across) * outChannels,
+  };
+}
+
+function tiledVariant(tiling: Tiling): InputGradientVariant {
+  return {
+    name: tiling.name,
+    canRun: (device, geometry) =>
+      geometry.groups === 1 &&
+      packedIn(geometry) &&
+      packedOut(geometry) &&
+      canTile(tiling, device, tiledProductOf(geometry)),
+    run: ({ dy, w, dx }, geometry) => {
+      const overrides = { OWN_ROWS: tiling.ownRows };
+      runTiled("conv2d-input-gradient", dx, tiling, tiledProductOf(geometry), (sums, parts) => {
+        const types = { T: dy.dtype, O: sums.dtype };
+        forEachPhase(geometry, sums, (phase) => {
+          const params = paramsOf(geometry, { parts }, phase);
+          tiledKernel({ dy, w, dx: sums }, params, { types, overrides });
+        });
+      });
+    },
+  };
+}
 
 const depthwise = variant(
   "depthwise",
@@ -127,7 +166,10 @@ const depthwise = variant(
 function prefer(device: Abilities, geometry: Geometry): readonly string[] {
   if (isDepthwise(geometry)) return ["depthwise"];
   const winograd = preferredWinograd(device, geometry);
-  if (!device.adapter.software) return ["pointwise", ...winograd, "tiled", "register", "direct"];
+  if (!device.adapter.software) {
+    const tiled = preferredTilings(device, tiledProductOf(geometry));
+    return ["pointwise", ...winograd, ...tiled, "register", "direct"];
+  }
   if (geometry.inChannels < fewestColumns) return ["register", "subgroup", "direct"];
   return ["pointwise", ...winograd, "subgroup", "register", "direct"];
 }
@@ -137,7 +179,7 @@ export const inputGradientFamily = defineFamily<InputGradientTensors, Geometry>(
   variants: [
     direct,
     register,
-    tiled,
+    ...tilings.map(tiledVariant),
     subgroup,
     depthwise,
     pointwiseInputGradient,

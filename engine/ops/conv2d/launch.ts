@@ -2,9 +2,9 @@
 import { defineKernel, linearGrid, type Kernel, type ShaderSource } from "../../kernel.ts";
 import { ceilDiv } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
-import { blocksOf, reduceInto } from "../reduce-kernels.ts";
 import type { Geometry, Phase } from "../conv2d-geometry.ts";
 import type { Abilities, Operands, Variant } from "../variants.ts";
+import { workgroupTile } from "../workgroup-tiles.ts";
 
 /** `out` = x * w, plus the bias if there is one. */
 export interface ForwardTensors extends Operands {
@@ -54,7 +54,7 @@ export type Numbers = Readonly<Record<string, number>>;
 /** How many workgroups make one layer of the grid. */
 type Workgroups = (params: Numbers, overrides: Numbers) => number;
 
-/** Workgroups lie in x, spilling into y; the parts of the weight gradient are layers in z. */
+/** Workgroups lie in x, spilling into y; the parts of the sums are layers in z. */
 export function defineConvolution(
   name: string,
   source: ShaderSource,
@@ -98,22 +98,11 @@ export const tiles =
   (params, { COLUMN_GROUPS = 8 }) =>
     ceilDiv(rows(params), height) * ceilDiv(product(params, channels), width ?? 4 * COLUMN_GROUPS);
 
-/** Columns of a tile in workgroup memory, and its rows, if each of 8 x 8 invocations has 8 of them. */
-export const workgroupTile = 64;
-
 /** A grid with a workgroup for each tile in workgroup memory, which has 8 x OWN_ROWS rows. */
 export const workgroupTiles =
   (rows: (p: Numbers) => number, channels: string): Workgroups =>
   (params, { OWN_ROWS = 8 }) =>
     ceilDiv(rows(params), 8 * OWN_ROWS) * ceilDiv(product(params, channels), workgroupTile);
-
-/** Half the rows where fewer tiles than this would leave most of a GPU idle. */
-const fewTiles = 256;
-
-/** The override OWN_ROWS for a matrix of `rows` x `columns`. */
-export function ownRows(rows: number, columns: number): 4 | 8 {
-  return ceilDiv(rows, workgroupTile) * ceilDiv(columns, workgroupTile) < fewTiles ? 4 : 8;
-}
 
 /** Pixels of a row that an invocation of the depthwise variants makes, and the most taps of a row that it keeps in registers. */
 const stripPixels = 4;
@@ -150,17 +139,18 @@ interface Patches {
 
 const noPatches: Patches = { first_pixel: 0, pixels: 0 };
 
-/** How the sum over the rows of all images is cut. */
+/** How the sums are cut; see geometry.wgsl. */
 export interface Parts {
   readonly parts: number;
-  readonly part_rows: number;
+  /** Default: 0. */
+  readonly part_rows?: number;
 }
 
-export const onePart: Parts = { parts: 1, part_rows: 0 };
+export const onePart: Parts = { parts: 1 };
 
 export function paramsOf(
   geometry: Geometry,
-  { parts, part_rows }: Parts = onePart,
+  { parts, part_rows = 0 }: Parts = onePart,
   [y, x]: readonly [Phase, Phase] = [noPhase, noPhase],
   patches: Patches = noPatches,
 ): Numbers {
@@ -246,10 +236,4 @@ export function describeGeometry(g: Geometry): string {
     ...(g.dilation.some((d) => d !== 1) ? [`dilation ${pair(g.dilation)}`] : []),
     ...(g.groups === 1 ? [] : [`groups ${g.groups}`]),
   ].join(" ");
-}
-
-/** The sums of several parts [parts, ...], added up in their order. */
-export function addUpParts(sums: Tensor, out: Tensor): void {
-  const label = "conv2d-weight-gradient/sum";
-  reduceInto(sums, blocksOf(sums.shape, [0]), out, { kind: "SUM", label });
 }

@@ -9,11 +9,10 @@ import subgroupSource from "../../../shaders/conv2d/weight-gradient-subgroup.wgs
 import tiledSource from "../../../shaders/conv2d/weight-gradient-tiled.wgsl";
 import type { Kernel, Overrides } from "../../kernel.ts";
 import { ceilDiv, sizeOf } from "../../shape.ts";
-import { Tensor } from "../../tensor.ts";
 import { weightShape, type Geometry } from "../conv2d-geometry.ts";
 import { defineFamily, type Abilities } from "../variants.ts";
+import { sumInParts, wantedWorkgroups, workgroupTile } from "../workgroup-tiles.ts";
 import {
-  addUpParts,
   columnGroups,
   defineConvolution,
   describeGeometry,
@@ -28,7 +27,6 @@ import {
   tileRows,
   tiles,
   weightRows,
-  workgroupTile,
   type Parts,
   type WeightGradientTensors,
   type WeightGradientVariant,
@@ -52,31 +50,23 @@ interface Definition {
 function variant(definition: Definition): WeightGradientVariant {
   const { name, kernel, perWorkgroup, canRun, readsScalars, overrides } = definition;
   const run = ({ x, dy, dw }: WeightGradientTensors, geometry: Geometry): void => {
-    const cut = partsOf(perWorkgroup, geometry, dw.device);
-    const sums = cut.parts === 1 ? dw : partialSums(dw, cut);
-    const tensors = { x, dy, dw: sums, ...(readsScalars === true && { x_scalars: x }) };
-    const types = { T: x.dtype, O: sums.dtype };
-    kernel(tensors, paramsOf(geometry, cut), { types, overrides: overrides?.(geometry) ?? {} });
-    if (sums !== dw) addUpParts(sums, dw);
+    const cut = cutRows(perWorkgroup, geometry, dw.device);
+    sumInParts("conv2d-weight-gradient", dw, cut.parts, (sums) => {
+      const tensors = { x, dy, dw: sums, ...(readsScalars === true && { x_scalars: x }) };
+      const types = { T: x.dtype, O: sums.dtype };
+      kernel(tensors, paramsOf(geometry, cut), { types, overrides: overrides?.(geometry) ?? {} });
+    });
   };
   return { name, canRun, run };
 }
 
-/** Workgroups that keep the device busy; the gradient of a small kernel is cut into parts until there are as many. */
-function wantedWorkgroups({ adapter }: Abilities): number {
-  return adapter.software ? 64 : 1024;
-}
-
-function partsOf(perWorkgroup: number, geometry: Geometry, device: Abilities): Parts {
+/** The gradient of a small kernel is cut into parts until there are enough workgroups. */
+function cutRows(perWorkgroup: number, geometry: Geometry, device: Abilities): Parts {
   const size = sizeOf(weightShape(geometry));
   const rows = geometry.batch * geometry.outHeight;
   const wanted = ceilDiv(wantedWorkgroups(device), ceilDiv(size, perWorkgroup));
   const part_rows = Math.max(1, ceilDiv(rows, wanted));
   return { parts: Math.max(1, ceilDiv(rows, part_rows)), part_rows };
-}
-
-function partialSums(dw: Tensor, { parts }: Parts): Tensor {
-  return Tensor.allocate("conv2dWeightGradient", dw.device, [parts, dw.size], "f32");
 }
 
 const direct = variant({

@@ -23,6 +23,8 @@ export function canWinograd(tile: TileSize, geometry: Geometry): boolean {
 interface Machine {
   /** Rows of a matrix product that take as long as one. */
   readonly tileRows: number;
+  /** Multiplications of the products that take as long as one of the direct kernel. */
+  readonly perDirect: number;
   /** Multiplications that take as long as to store a value of the workspace and to load it again. */
   readonly perValue: number;
   /** Multiplications that take as long as three more dispatches. */
@@ -34,17 +36,18 @@ interface Machine {
  * value, and a dispatch some 20 us. Of 24 convolutions with 16 to 512 channels none got a slower variant for it; a few small
  * ones that would have gained up to a third stayed direct. SwiftShader gains more, and earlier: 2 times with 16 channels.
  *
- * GPU: by arithmetic. A value is 8 bytes of traffic; common GPUs do 20 to 60 flops a byte at their peaks, and products reach
- * about 60 % of it: 8 * 35 * 0.6 / 2 multiplications. Three dispatches are 15 us at 5 T multiplications a second.
+ * GPU: by the arithmetic in docs/writing-a-kernel.md. Direct kernels reach 78 % of the peak, products 84 %. A value is 8 bytes of traffic, and
+ * common GPUs do some 35 flops a byte at their peaks: 8 * 35 * 0.84 / 2 multiplications. Three dispatches are 15 us at 5 T
+ * multiplications a second.
  */
-const software: Machine = { tileRows: 32, perValue: 30, perCall: 1.5e6 };
-const gpu: Machine = { tileRows: 64, perValue: 80, perCall: 75e6 };
+const software: Machine = { tileRows: 32, perDirect: 1, perValue: 30, perCall: 1.5e6 };
+const gpu: Machine = { tileRows: 64, perDirect: 0.84 / 0.78, perValue: 118, perCall: 75e6 };
 
-/** Time in multiplications. Rows of the products are pixels or tiles; the gradients take about as long as the convolution. */
-function directTime({ tileRows }: Machine, geometry: Geometry): number {
+/** Time in multiplications of the products. Rows of the products are pixels or tiles; the gradients take about as long as the convolution. */
+function directTime({ tileRows, perDirect }: Machine, geometry: Geometry): number {
   const { batch, outHeight, outWidth, inChannels, outChannels } = geometry;
   const rows = tileRows * ceilDiv(batch * outHeight * outWidth, tileRows);
-  return 9 * rows * inChannels * outChannels;
+  return perDirect * 9 * rows * inChannels * outChannels;
 }
 
 function winogradTime(machine: Machine, tile: TileSize, geometry: Geometry): number {
