@@ -388,13 +388,6 @@ export const conv2dWeightGradientCase = opCase<WeightGradientArgs>({
     ...gradientTrials,
     ...trialsOf({ tiled: narrowTrials, subgroup: narrowTrials }),
     ...trialsOf({
-      im2col: [
-        ...packedTrials,
-        ...tileTrials,
-        { note: "several parts", x: [2, 11, 14, 72], w: [7, 7, 72, 4], padding: 3 },
-      ],
-    }),
-    ...trialsOf({
       direct: [manyRows()],
       register: [manyRows()],
       tiled: [manyRows()],

@@ -116,15 +116,16 @@ const packed: MatmulVariant = {
 };
 
 /**
- * Packing copies a and b; the product gains by every multiplication: where m n / (m + n) is above this. Where sizes do not come in
- * vec4s the other choice is `naive`, and packing gains as soon as that takes longer than a few dispatches.
+ * Packing copies a and b; the product gains by every multiplication, but little where rows are short: it pays where m n / (m + n) and k
+ * are this much. Where sizes do not come in vec4s the other choice is `naive`, and packing pays as soon as that takes longer than a few
+ * dispatches.
  */
-const worthPacking = { size: 300, multiplications: 2 ** 20 };
+const worthPacking = { size: 256, length: 256, multiplications: 2 ** 20 };
 
 function paysToPack(problem: MatmulProblem): boolean {
   const { batch, m, n, k } = problem;
   return comesInVectors(problem)
-    ? (m * n) / (m + n) >= worthPacking.size
+    ? (m * n) / (m + n) >= worthPacking.size && k >= worthPacking.length
     : batch * m * n * k >= worthPacking.multiplications;
 }
 

@@ -1,15 +1,12 @@
-// The matrix of patches (im2col) of a convolution, packed for matmul/packed.wgsl: with it the convolution, and the gradient of its weights,
-// are matrix products.
+// The matrix of patches (im2col) of a convolution, packed for matmul/packed.wgsl: with it the convolution is one matrix product.
 //
 //   out[pixel, tap, ci] = x[the pixel of x that the tap meets, ci]       zero outside the image
 //
-// Rows are pixels of the result, from first_pixel on. For the convolution 32 of them make a block. For every 4 steps of the sum, which
+// Rows are pixels of the result, from first_pixel on. 32 of them make a block. For every 4 steps of the sum, which
 // runs over taps and channels of x, a block has 32 vec4s, one for each row. The last vec4 of a row is filled up with zeros, the last
 // block with rows that nobody stores.
 // `vectors`: 4 divides the channels. One workgroup makes one tap of one block, an invocation a pixel. `scalars`: any number of
 // channels. One workgroup makes a block.
-// `across`: for the weights' gradient, whose sum runs over the pixels. 32 columns, 8 vec4s, make a block, which has 32 vec4s for every 4
-// pixels; zeros fill up the last 4. 4 divides the channels. One workgroup makes STEPS times 4 pixels of a block.
 // Cost: memory alone. x is read kh kw times, from the cache, and as much is written; the product reads it back.
 // Source: Chellapilla, Puri and Simard, High performance convolutional neural networks for document processing (2006).
 //
@@ -19,8 +16,6 @@
 
 alias T = f32;
 alias V = vec4<T>;
-
-override STEPS: u32 = 8u;
 
 @group(0) @binding(0) var<storage, read> x: array<V>; // [batch, height, width, cin]
 @group(0) @binding(0) var<storage, read> x_scalars: array<T>;
@@ -77,36 +72,6 @@ fn scalars(
     let s3 = next(s2);
     out[to] = V(value(p, step), value(p, s1), value(p, s2), value(p, s3));
     step = next(s3);
-    to += BLOCK;
-  }
-}
-
-@compute @workgroup_size(BLOCK)
-fn across(
-  @builtin(workgroup_id) workgroup_id: vec3u,
-  @builtin(num_workgroups) num_workgroups: vec3u,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let groups = params.in_channels / 4u;
-  let columns = params.kernel_height * params.kernel_width * groups;
-  let blocks = (columns + 7u) / 8u;
-  let workgroup = linear_workgroup(workgroup_id, num_workgroups);
-  let part = workgroup / blocks;
-  let block = workgroup - part * blocks;
-  let column = min(block * 8u + local % 8u, columns - 1u);
-  let tap = column / groups;
-  let ky = tap / params.kernel_width;
-  let step = Step(ky, tap - ky * params.kernel_width, 4u * (column - tap * groups));
-  let steps = (params.pixels + 3u) / 4u;
-  let first = part * STEPS;
-  var pixel = 4u * first + local / 8u;
-  var p = pixel_at(params.first_pixel + pixel, params.out_height, params.out_width);
-  var to = (block * steps + first) * BLOCK + local;
-  for (var i = first; i < min(first + STEPS, steps); i++) {
-    let source = source_of(p, step);
-    out[to] = select(V(), x[source.at / 4u], source.inside && pixel < params.pixels);
-    p = pixel_after(p, 4u, params.out_height, params.out_width);
-    pixel += 4u;
     to += BLOCK;
   }
 }

@@ -21,7 +21,6 @@ override STEPS: u32 = 8u;
 struct Params {
   rows: u32,
   columns: u32,
-  first: u32,  // element of x that the first matrix begins at
   matrix: u32, // elements from one matrix to the next
   blocks: u32, // of a matrix
   steps: u32,  // of 4, along a block
@@ -56,7 +55,7 @@ fn aligned(
 ) {
   let part = part_of(linear_workgroup(workgroup_id, num_workgroups), local);
   let line = params.columns / 4u;
-  let matrix = (params.first + part.matrix * params.matrix) / 4u;
+  let matrix = part.matrix * (params.matrix / 4u);
   let row = min(part.block * BLOCK + local, params.rows - 1u);
   let column = min(part.block * 8u + local % 8u, line - 1u);
   var to = part.to;
@@ -82,7 +81,7 @@ fn ragged(
   @builtin(local_invocation_index) local: u32,
 ) {
   let part = part_of(linear_workgroup(workgroup_id, num_workgroups), local);
-  let matrix = params.first + part.matrix * params.matrix;
+  let matrix = part.matrix * params.matrix;
   var to = part.to;
   for (var step = part.first; step < part.end; step++) {
     let row = select(part.block * BLOCK + local, 4u * step + local / 8u, ACROSS);

@@ -42,6 +42,7 @@ describe("matmul", () => {
   test("packs large matrices, and those of odd sizes that would take long without", () => {
     expect(choice(llvmpipe, 1024, 1024, 1024)).toBe("packed");
     expect(choice(llvmpipe, 1024, 64, 4096)).toBe("subgroup");
+    expect(choice(llvmpipe, 1024, 1024, 128)).toBe("subgroup");
     expect(choice(llvmpipe, 127, 129, 131)).toBe("packed");
     expect(choice(swiftShader, 1024, 1024, 1024)).toBe("register");
     expect(choice(gpu, 1024, 1024, 1024)).not.toBe("packed");
@@ -99,12 +100,12 @@ describe("conv2d", () => {
         },
       );
     const choice = (on: Abilities, of: Geometry) => forwardFamily.candidates(on, of)[0];
-    expect(choice(llvmpipe, strided(8, 56, 64, 128))).toBe("im2col");
+    expect(choice(llvmpipe, strided(8, 28, 128, 256))).toBe("im2col");
+    expect(choice(llvmpipe, strided(8, 56, 64, 128))).toBe("subgroup");
     expect(choice(llvmpipe, strided(8, 224, 3, 64))).toBe("im2col");
     expect(choice(llvmpipe, strided(8, 4, 256, 512))).toBe("subgroup");
-    expect(choice(llvmpipe, strided(8, 56, 64, 32))).toBe("subgroup");
-    expect(choice(swiftShader, strided(8, 56, 64, 128))).toBe("register");
-    expect(choice(gpu, strided(8, 56, 64, 128))).not.toBe("im2col");
+    expect(choice(swiftShader, strided(8, 28, 128, 256))).toBe("register");
+    expect(choice(gpu, strided(8, 28, 128, 256))).not.toBe("im2col");
   });
 
   test("takes whole tiles on GPUs where there are many", () => {

@@ -31,7 +31,6 @@ import {
   type WeightGradientTensors,
   type WeightGradientVariant,
 } from "./launch.ts";
-import { im2colWeightGradient, prefersIm2colGradient } from "./im2col.ts";
 import { pointwiseWeightGradient } from "./pointwise.ts";
 import { preferredWinograd } from "./winograd-choice.ts";
 import { winogradWeightGradient } from "./winograd.ts";
@@ -150,8 +149,7 @@ function prefer(device: Abilities, geometry: Geometry): readonly string[] {
   if (packedIn(geometry) && geometry.outChannels < fewestColumns) {
     return ["register", "direct", "subgroup"];
   }
-  const patches = packedIn(geometry) && prefersIm2colGradient(device, geometry) ? ["im2col"] : [];
-  return ["pointwise", ...winograd, ...patches, "subgroup", "register", "direct"];
+  return ["pointwise", ...winograd, "subgroup", "register", "direct"];
 }
 
 export const weightGradientFamily = defineFamily<WeightGradientTensors, Geometry>({
@@ -162,7 +160,6 @@ export const weightGradientFamily = defineFamily<WeightGradientTensors, Geometry
     tiled,
     subgroup,
     depthwise,
-    im2colWeightGradient,
     pointwiseWeightGradient,
     winogradWeightGradient(2),
     winogradWeightGradient(4),

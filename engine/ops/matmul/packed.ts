@@ -31,14 +31,12 @@ export interface Stack {
   readonly columns: number;
   /** Elements from one matrix to the next. */
   readonly step: number;
-  /** The element that the first matrix begins at, a multiple of 4. Default: 0. */
-  readonly first?: number;
   /** The sums run down the columns, not along the rows. */
   readonly across: boolean;
 }
 
 /** Blocks of a matrix, and the vec4 steps of each. */
-function blocksOf({ rows, columns, across }: Omit<Stack, "matrices" | "step" | "first">) {
+function blocksOf({ rows, columns, across }: Omit<Stack, "matrices" | "step">) {
   return {
     blocks: ceilDiv(across ? columns : rows, blockSize),
     steps: ceilDiv(across ? rows : columns, stepSize),
@@ -109,13 +107,13 @@ const packRagged = definePack("ragged", "x_scalars");
 
 /** Copies the matrices in the order in which the kernel reads them. */
 export function pack(x: Tensor, stack: Stack, label = "matmul/pack"): Tensor {
-  const { matrices, rows, columns, step, first = 0, across } = stack;
+  const { matrices, rows, columns, step, across } = stack;
   const { blocks, steps } = blocksOf(stack);
   const shape = [matrices, blocks, steps, blockSize, 4];
   const out = Tensor.allocate("matmul", x.device, shape, x.dtype);
   const STEPS = packSteps(x);
   const parts = ceilDiv(steps, STEPS);
-  const params = { rows, columns, first, matrix: step, blocks, steps, parts };
+  const params = { rows, columns, matrix: step, blocks, steps, parts };
   const all = { ...params, size: matrices * blocks * parts };
   const options = { overrides: { ACROSS: Number(across), STEPS }, types: { T: x.dtype }, label };
   if (columns % 4 === 0) packAligned({ x, out }, all, options);
