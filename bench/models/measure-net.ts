@@ -2,6 +2,7 @@
 import { openScope, profile, sizeOf, type Device } from "../../engine/index.ts";
 import { quantile } from "../../engine/timing/measure.ts";
 import { openTimer } from "../../engine/timing/span-timer.ts";
+import { collectGarbage } from "../collect-garbage.ts";
 import { start, type NetCase, type Running } from "./nets.ts";
 
 export interface NetRow {
@@ -39,6 +40,8 @@ const spans = 3;
 const hostSteps = { budgetMs: 2000, fewest: 5, most: 40 };
 
 export async function measureNet(device: Device, net: NetCase): Promise<NetRow> {
+  // What earlier cases kept must not count as memory of this one.
+  await collectGarbage(device);
   using _scope = openScope();
   const running = start(device, net);
   // The first step compiles, and the optimizer moves the parameters side by side.
