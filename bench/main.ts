@@ -7,6 +7,7 @@ import type { BenchCase } from "./case.ts";
 import { writePicture } from "./charts/chart.ts";
 import { ladderCharts } from "./charts/ladder.ts";
 import { rooflineChart } from "./charts/roofline.ts";
+import { Control, type ControlReading } from "./control.ts";
 import { describeEnvironment, formatEnvironment } from "./environment.ts";
 import { measureColdStart, type ColdStart } from "./models/cold-start.ts";
 import { measureNet, type NetRow } from "./models/measure-net.ts";
@@ -43,16 +44,21 @@ async function main(options: BenchOptions): Promise<void> {
     await device.close();
     return;
   }
+  const control = new Control(device);
+  await control.read("limits", limits);
   const rows = [...limitRows];
   for (const suite of options.suites) {
-    if (suite !== "limits") rows.push(...(await runSuite(device, suite, limits, options)));
+    const found = suite === "limits" ? [] : await runSuite(device, suite, limits, options);
+    rows.push(...found);
+    if (found.length > 0) await warnOfDrift(control, suite, limits);
   }
   const nets = options.suites.includes("nets") ? await measureNets(device, options) : [];
+  if (nets.length > 0) await warnOfDrift(control, "nets", limits);
   await device.close();
   const coldStart = options.suites.includes("cold-start") ? await coldStartTable() : undefined;
   const results = { rows, nets, coldStart };
   report(results);
-  await writeResults(options, { environment, limits, ...results });
+  await writeResults(options, { environment, limits, control: control.readings, ...results });
 }
 
 const caseSuites: readonly ((device: Device) => readonly BenchCase[])[] = [
@@ -145,6 +151,11 @@ async function coldStartTable(): Promise<ColdStart> {
   return coldStart;
 }
 
+async function warnOfDrift(control: Control, suite: string, limits: Limits): Promise<void> {
+  const warning = await control.read(suite, limits);
+  if (warning !== undefined) console.log(`${warning}\n`);
+}
+
 function report(results: Results): void {
   const targets = judge(results);
   if (targets.length > 0) console.log(`targets\n${formatTargets(targets)}\n`);
@@ -153,6 +164,7 @@ function report(results: Results): void {
 interface Report extends Results {
   readonly environment: Environment;
   readonly limits: Limits;
+  readonly control: readonly ControlReading[];
 }
 
 async function writeResults({ json, charts }: BenchOptions, all: Report): Promise<void> {

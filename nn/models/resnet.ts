@@ -44,13 +44,9 @@ export function residualConv(
   });
 }
 
-/** Batch norm, with the ReLU behind it in the same kernel unless `activation` is undefined. */
-export function residualNorm(
-  numFeatures: number,
-  { device }: LayerOptions,
-  activation: "relu" | undefined = "relu",
-): BatchNorm2d {
-  return new BatchNorm2d({ numFeatures, activation, device });
+/** Batch norm with the ReLU behind it in the same kernel. */
+export function residualNorm(numFeatures: number, { device }: LayerOptions): BatchNorm2d {
+  return new BatchNorm2d({ numFeatures, activation: "relu", device });
 }
 
 /** What brings the input of a block to the shape of its result; undefined where the shapes agree. */
@@ -59,7 +55,8 @@ function downsampleOf(outChannels: number, options: BlockOptions): Sequential | 
   if (stride === 1 && inChannels === outChannels) return undefined;
   return new Sequential(
     residualConv(inChannels, outChannels, 1, stride, options),
-    residualNorm(outChannels, options, undefined),
+    // No ReLU: the one behind the sum is that of the block.
+    new BatchNorm2d({ numFeatures: outChannels, device: options.device }),
   );
 }
 

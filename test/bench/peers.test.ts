@@ -90,6 +90,20 @@ describe("results", () => {
     }
   });
 
+  test.skipIf(onnxruntime === undefined)(
+    "of wgrad's ResNet-34 are those of onnxruntime, which runs a graph of its own",
+    async () => {
+      const theirs = await onnxruntime?.openPeer();
+      if (theirs === undefined) throw new Error("onnxruntime is missing");
+      const work: Work = { kind: "inference", batch: 2, size: 64 };
+      const results = new Map([
+        ["wgrad", await resultsOf(await openWgrad(device()), work)],
+        ["onnxruntime", await resultsOf(theirs, work)],
+      ] as const);
+      expect(wrongResults(work, results)).toEqual(new Map());
+    },
+  );
+
   test("of a convolution and both of its gradients are those of float64", async () => {
     const work: Work = { kind: "convolution", convolution: small, gradients: true };
     const results = await resultsOf(await openWgrad(device()), work);

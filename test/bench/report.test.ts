@@ -1,5 +1,6 @@
 /** @file The command line, the rows and the judgement of the benchmark, without a device. */
 import { describe, expect, test } from "vitest";
+import { driftWarning } from "../../bench/control.ts";
 import { matches, parseOptions, suites } from "../../bench/options.ts";
 import { formatColumns } from "../../bench/report/table.ts";
 import { copyBandwidth, makeRow, type Row } from "../../bench/row.ts";
@@ -109,5 +110,23 @@ describe("targets", () => {
   test("a variant that wgrad would not choose does not count", () => {
     const slow = { ...row("matmul", "512 x 512 x 512 nn", 0.1), chosen: false };
     expect(judged(slow)).toEqual([]);
+  });
+});
+
+describe("the control", () => {
+  const readings = (first: number, last: number) => [
+    { after: "limits", gpuMs: first },
+    { after: "norm", gpuMs: last },
+  ];
+
+  test("is silent while the machine stays as it was", () => {
+    expect(driftWarning([])).toBeUndefined();
+    expect(driftWarning(readings(4, 4.3))).toBeUndefined();
+    expect(driftWarning(readings(4, 3.7))).toBeUndefined();
+  });
+
+  test("says how much slower or faster it became", () => {
+    expect(driftWarning(readings(4, 6))).toContain("after norm the machine was 1.50 x slower");
+    expect(driftWarning(readings(6, 4))).toContain("1.50 x faster");
   });
 });

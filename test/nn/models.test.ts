@@ -26,8 +26,10 @@ import {
   SmallResNet,
   type Module,
 } from "../../nn/index.ts";
+import { BasicBlock } from "../../nn/models/resnet.ts";
 import { SGD } from "../../nn/optim/index.ts";
 import { useDevice } from "../device.ts";
+import { expectClose } from "../numeric.ts";
 
 const device = useDevice();
 
@@ -137,6 +139,25 @@ describe("torchvision's ResNets", () => {
     const logits = scope.keep(noGrad(() => model.forward(randomNormal([1, 32, 32, 3]))));
     expect(logits.shape).toEqual([1, 3]);
     expect((await logits.data()).every(Number.isFinite)).toBe(true);
+  });
+});
+
+describe("a block that changes the shape", () => {
+  test("adds its shortcut with the negative numbers that it has: the norm in it has no ReLU", async () => {
+    const block = new BasicBlock({ inChannels: 4, channels: 8, stride: 2 }).eval();
+    // The convolutions add 3, whatever x is, so that what the shortcut has below zero can be seen in the result.
+    block.bn2.weight?.write(new Float32Array(8));
+    block.bn2.bias?.write(new Float32Array(8).fill(3));
+    const x = randomNormal([2, 6, 6, 4]);
+    const out = await noGrad(() => block.forward(x)).data();
+    const shortcut = await noGrad(() => block.downsample?.forward(x))?.data();
+    expect(Math.min(...(shortcut ?? []))).toBeLessThan(-0.1);
+    expectClose(
+      out,
+      Array.from(shortcut ?? [], (v) => Math.max(0, Number(v) + 3)),
+      1e-6,
+      "sum",
+    );
   });
 });
 
