@@ -154,7 +154,7 @@ describe("a block that changes the shape", () => {
     expect(Math.min(...(shortcut ?? []))).toBeLessThan(-0.1);
     expectClose(
       out,
-      Array.from(shortcut ?? [], (v) => Math.max(0, Number(v) + 3)),
+      Array.from(shortcut ?? [], (v) => Math.max(0, v + 3)),
       1e-6,
       "sum",
     );
