@@ -5,7 +5,7 @@ import subgroupSource from "../../shaders/matmul/subgroup.wgsl";
 import { defineKernel, linearGrid, type Overrides, type ShaderSource } from "../kernel.ts";
 import { ceilDiv } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { canMultiplyPacked, packAndMultiply } from "./matmul/packed.ts";
+import { canMultiplyPacked, canPack, packAndMultiply } from "./matmul/packed.ts";
 import { tiledProductOf, tiledVariants } from "./matmul/tiled.ts";
 import { defineFamily, type Abilities, type Variant } from "./variants.ts";
 import { preferredTilings } from "./workgroup-tiles.ts";
@@ -109,7 +109,10 @@ const subgroup = define({
 /** Any sizes: what is missing to whole vec4s is filled up as it is packed. */
 const packed: MatmulVariant = {
   name: "packed",
-  canRun: canMultiplyPacked,
+  canRun: (device, { batch, m, n, k, aBatch, bBatch }) =>
+    canMultiplyPacked(device) &&
+    canPack(aBatch === 0 ? 1 : batch, m, k) &&
+    canPack(bBatch === 0 ? 1 : batch, n, k),
   run: ({ a, b, out }, problem) => {
     packAndMultiply(a, b, out, problem);
   },
@@ -118,15 +121,15 @@ const packed: MatmulVariant = {
 /**
  * Packing copies a and b; the product gains by every multiplication, but little where rows are short: it pays where m n / (m + n) and k
  * are this much. Where sizes do not come in vec4s the other choice is `naive`, and packing pays as soon as that takes longer than a few
- * dispatches.
+ * dispatches, unless the result is so thin that a tile of 32 x 32 is filled up with more than it holds.
  */
-const worthPacking = { size: 256, length: 256, multiplications: 2 ** 20 };
+const worthPacking = { size: 256, length: 256, multiplications: 2 ** 20, thinnest: 16 };
 
 function paysToPack(problem: MatmulProblem): boolean {
   const { batch, m, n, k } = problem;
   return comesInVectors(problem)
     ? (m * n) / (m + n) >= worthPacking.size && k >= worthPacking.length
-    : batch * m * n * k >= worthPacking.multiplications;
+    : batch * m * n * k >= worthPacking.multiplications && Math.min(m, n) >= worthPacking.thinnest;
 }
 
 /** Fewer elements than a tile of workgroup memory has leave most of it idle: then many invocations count for more. */

@@ -44,6 +44,11 @@ describe("matmul", () => {
     expect(choice(llvmpipe, 1024, 64, 4096)).toBe("subgroup");
     expect(choice(llvmpipe, 1024, 1024, 128)).toBe("subgroup");
     expect(choice(llvmpipe, 127, 129, 131)).toBe("packed");
+    // Thin ones would be many times larger when packed, up to what cannot be bound.
+    expect(choice(llvmpipe, 1, 3, 1_000_003)).toBe("naive");
+    expect(choice(llvmpipe, 5, 301, 1001)).toBe("naive");
+    const huge = { ...plain, m: 40, n: 40, k: 1_000_003 };
+    expect(matmulFamily.candidates(llvmpipe, huge)).not.toContain("packed");
     expect(choice(swiftShader, 1024, 1024, 1024)).toBe("register");
     expect(choice(gpu, 1024, 1024, 1024)).not.toBe("packed");
   });

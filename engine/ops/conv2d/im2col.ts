@@ -7,7 +7,7 @@ import { defineKernel, linearGrid } from "../../kernel.ts";
 import { ceilDiv } from "../../shape.ts";
 import { Tensor } from "../../tensor.ts";
 import type { Geometry } from "../conv2d-geometry.ts";
-import { canMultiplyPacked, multiplyPacked, pack } from "../matmul/packed.ts";
+import { canMultiplyPacked, canPack, multiplyPacked, pack } from "../matmul/packed.ts";
 import type { Abilities } from "../variants.ts";
 import {
   onePart,
@@ -66,7 +66,11 @@ const patchParams = (geometry: Geometry, first_pixel: number, pixels: number): N
 export const im2colForward: ForwardVariant = {
   name,
   canRun: (device, geometry) =>
-    canMultiplyPacked(device) && geometry.groups === 1 && packedOut(geometry),
+    canMultiplyPacked(device) &&
+    geometry.groups === 1 &&
+    packedOut(geometry) &&
+    canPack(1, geometry.outChannels, rowLength(geometry)) &&
+    canPack(1, tileRows, rowLength(geometry)),
   run: ({ x, w, bias, out }, geometry) => {
     const [n, k, total] = [geometry.outChannels, rowLength(geometry), pixelsOf(geometry)];
     const weights = pack(w, { matrices: 1, step: 0, rows: k, columns: n, across: true }, packLabel);

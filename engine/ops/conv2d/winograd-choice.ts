@@ -2,6 +2,7 @@
 import { ceilDiv } from "../../shape.ts";
 import type { Geometry } from "../conv2d-geometry.ts";
 import type { Abilities } from "../variants.ts";
+import { tileRows } from "./launch.ts";
 import { byGeometry } from "./launch.ts";
 import { positionsOf, rowBytes, tilingOf, type TileSize } from "./winograd-steps.ts";
 
@@ -15,9 +16,15 @@ export function canWinograd(tile: TileSize, geometry: Geometry): boolean {
     kernel.every((size) => size === 3) && [...stride, ...dilation, groups].every((n) => n === 1);
   if (!isPlain || batch === 0 || inChannels % 4 !== 0 || outChannels % 4 !== 0) return false;
   const width = Math.max(geometry.width, geometry.outWidth);
-  const row = rowBytes(tilingOf(tile, 1, 1, width), Math.max(inChannels, outChannels));
+  const [c, d] = [storedChannels(inChannels), storedChannels(outChannels)];
+  const row = rowBytes(tilingOf(tile, 1, 1, width), Math.max(c, d));
   // A pass of the weights' gradient has up to 4 rows.
-  return Math.max(4 * positionsOf(tile) * inChannels * outChannels, 4 * row) <= mostBytes;
+  return Math.max(4 * positionsOf(tile) * c * d, 4 * row) <= mostBytes;
+}
+
+/** Channels as packed factors store them: filled up to whole blocks. */
+export function storedChannels(channels: number): number {
+  return tileRows * ceilDiv(channels, tileRows);
 }
 
 interface Machine {

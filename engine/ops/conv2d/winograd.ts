@@ -18,7 +18,7 @@ import type {
   WeightGradientTensors,
   WeightGradientVariant,
 } from "./launch.ts";
-import { canWinograd, winogradName } from "./winograd-choice.ts";
+import { canWinograd, storedChannels, winogradName } from "./winograd-choice.ts";
 import {
   allocateMatrices,
   positionsOf,
@@ -129,11 +129,6 @@ function orderOf(device: Abilities, packed: "along" | "across"): Order {
   return packs(device) ? packed : "rows";
 }
 
-/** Channels that factors take which are packed across: whole blocks. */
-function storedChannels(device: Abilities, channels: number): number {
-  return packs(device) ? tileRows * ceilDiv(channels, tileRows) : channels;
-}
-
 /** `out[position] = a[position] b[position]`. */
 function multiply(
   { values: a }: Matrices,
@@ -192,7 +187,7 @@ export function winogradWeightGradient(tile: TileSize): WeightGradientVariant {
     const [images = 0, height = 0, width = 0, n = 0] = dy.shape;
     const m = x.shape[3] ?? 0;
     const tiling = tilingOf(tile, images, height, width);
-    const channels = [storedChannels(device, m), storedChannels(device, n)] as const;
+    const channels = [storedChannels(m), storedChannels(n)] as const;
     const rules = { channels, multiple: 4, grain: 4, perPass: 30 } as const;
     const passes = passesOf(device, tiling, { workspace: gradientWorkspace, ...rules });
     const k = (passes[0]?.count ?? 0) * tiling.tilesX;

@@ -18,6 +18,18 @@ export function canMultiplyPacked(device: Abilities): boolean {
   return device.hasSubgroupsOf(lanes);
 }
 
+/** What every WebGPU device can bind. */
+const mostBytes = 128 * 2 ** 20;
+
+/**
+ * Whether packed factors are tensors that every device can bind: so many rows of a, or columns of b, are filled up to whole blocks, which
+ * makes thin matrices many times larger.
+ */
+export function canPack(matrices: number, rows: number, length: number): boolean {
+  const vectors = matrices * blockSize * ceilDiv(rows, blockSize) * ceilDiv(length, stepSize);
+  return 16 * vectors <= mostBytes;
+}
+
 /** Rows of a, and columns of b, of one block: the side of the kernel's tile. */
 const blockSize = 32;
 
