@@ -5,7 +5,8 @@ import { sizeOf } from "../shape.ts";
 import { tensor, type Tensor } from "../tensor.ts";
 import { isFloat } from "../dtype.ts";
 import { add } from "./binary.ts";
-import { crossEntropy, type CrossEntropyOptions } from "./cross-entropy.ts";
+import type { CrossEntropyOptions } from "./cross-entropy-arguments.ts";
+import { crossEntropy } from "./cross-entropy.ts";
 
 /** The class weights are the third input. */
 type Args = Omit<CrossEntropyOptions, "weight">;

@@ -7,10 +7,10 @@ export * from "./concat.ts";
 export * from "./create.ts";
 export {
   checkLabels,
-  crossEntropy,
   type CrossEntropyOptions,
   type LossReduction,
-} from "./cross-entropy.ts";
+} from "./cross-entropy-arguments.ts";
+export { crossEntropy } from "./cross-entropy.ts";
 export * from "./cumulative-sum.ts";
 export * from "./expand.ts";
 export * from "./flip.ts";
