@@ -5,6 +5,7 @@ import { isFloat } from "./dtype.ts";
 import { add } from "./ops/binary.ts";
 import { fullLike } from "./ops/create.ts";
 import { sumTo } from "./ops/reduce.ts";
+import { onReplay, type HostPart } from "./replay.ts";
 import { keep } from "./scope.ts";
 import { formatShape, shapesEqual } from "./shape.ts";
 import { noGrad, walkBackward, type WalkOptions } from "./tape.ts";
@@ -29,11 +30,20 @@ export interface BackwardOptions extends WalkOptions {
 export function backward(loss: Tensor, options: BackwardOptions = {}): void {
   carry("backward", loss, options, (leaf, gradient) => {
     const earlier = leaf.grad;
+    onReplay(() => withoutGradient(leaf));
     leaf.grad = keep(earlier === undefined ? gradient : add(earlier, gradient));
     if (earlier === undefined) return;
     earlier.release("backward");
     gradient.release("backward");
   });
+}
+
+/** A replay neither reads nor sets the field `grad`. */
+function withoutGradient(leaf: Tensor): HostPart {
+  return {
+    isValid: () => leaf.grad === undefined,
+    leaves: () => (leaf.grad === undefined ? undefined : "gradients of leaves"),
+  };
 }
 
 /**

@@ -24,6 +24,9 @@ export {
 export { defineOp, type Op, type OpDefinition } from "./op.ts";
 export * from "./ops/index.ts";
 export { profile, type Profile } from "./profile.ts";
+export { capture, type CapturedStep } from "./capture.ts";
+export type { StepResult } from "./step-result.ts";
+export { addCaptureContext, invalidateCaptures, onReplay, type HostPart } from "./replay.ts";
 export { keep, openScope, type Scope } from "./scope.ts";
 export {
   broadcastShapes,

@@ -4,7 +4,7 @@
  */
 import type { Device } from "./device/device.ts";
 import type { BoundBuffer } from "./device/bind-groups.ts";
-import type { Grid } from "./device/command-recorder.ts";
+import type { FillParams, Grid } from "./device/commands.ts";
 import type { PipelineRequest, ShaderSource } from "./device/pipeline-cache.ts";
 import {
   packParams,
@@ -18,7 +18,7 @@ import { emptyBranch, follow, type Branch } from "./remember.ts";
 import { ceilDiv } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
-export type { Grid } from "./device/command-recorder.ts";
+export type { Grid } from "./device/commands.ts";
 export type { ShaderSource } from "./device/pipeline-cache.ts";
 export type { ParamValues } from "./device/wgsl-reflection.ts";
 
@@ -50,10 +50,13 @@ export interface KernelOptions {
   readonly label?: string | undefined;
 }
 
-/** Records one dispatch: tensors by binding name, numbers by name of the member of `struct Params`. */
+/**
+ * Records one dispatch: tensors by binding name, numbers by name of the member of `struct Params`. A function of these numbers is
+ * called again by each replay of a captured step; the grid stays as it is.
+ */
 export type Kernel = (
   tensors: Readonly<Record<string, Tensor>>,
-  params?: ParamValues,
+  params?: ParamValues | (() => ParamValues),
   options?: KernelOptions,
 ) => void;
 
@@ -163,7 +166,7 @@ function dispatch(
   definition: KernelDefinition,
   { reflection, storage, overrides, request }: Specialization,
   tensors: Readonly<Record<string, Tensor>>,
-  params: ParamValues,
+  params: ParamValues | (() => ParamValues),
   label: string,
 ): void {
   const { name, source } = definition;
@@ -171,10 +174,17 @@ function dispatch(
   const pipeline = device.pipelines.get(request);
   const resources = storage.map((binding) => bind(definition, device, binding, tensors));
   checkAliasing(name, storage, tensors, resources);
-  const grid = definition.grid(params, overrides);
+  const values = typeof params === "function" ? params() : params;
+  const grid = definition.grid(values, overrides);
   const page = device.recorder.paramsOf(pipeline);
-  packParams(source.file, reflection, params, page);
-  device.recorder.dispatch(label, pipeline, resources, page, grid);
+  packParams(source.file, reflection, values, page);
+  const refill: FillParams | undefined =
+    typeof params === "function" && device.recorder.isCapturing
+      ? (place) => {
+          packParams(source.file, reflection, params(), place);
+        }
+      : undefined;
+  device.recorder.dispatch(label, pipeline, resources, page, grid, refill);
 }
 
 function bind(

@@ -7,11 +7,13 @@
  * Source of the method: Griewank and Walther, Evaluating Derivatives (2008), chapter 3; the form follows micrograd.
  */
 import { ArgumentError } from "./errors.ts";
+import { addCaptureContext, invalidateCaptures, onReplay } from "./replay.ts";
 import { openScope, ownedBy } from "./scope.ts";
 import { shapesEqual, type Shape } from "./shape.ts";
 import type { TapeNode, Tensor } from "./tensor.ts";
 
 let recordingOff = 0;
+addCaptureContext(isRecording);
 
 /** False inside `noGrad`. */
 export function isRecording(): boolean {
@@ -40,12 +42,14 @@ let announcing = false;
  */
 export function observeTensors(observer: TensorObserver): () => void {
   observers.add(observer);
+  invalidateCaptures();
   return () => observers.delete(observer);
 }
 
 /** Tells the observers. */
 export function announce(tensor: Tensor, op: string, phase: "output" | "gradient"): void {
   if (announcing || observers.size === 0) return;
+  onReplay(() => ({ isValid: () => observers.size === 0 }));
   announcing = true;
   try {
     for (const observer of observers) observer(tensor, op, phase);

@@ -1,5 +1,5 @@
 /** @file Hooks: what goes into a module and comes out, for summaries and pictures of activations. */
-import type { Tensor } from "../engine/index.ts";
+import { invalidateCaptures, onReplay, type Tensor } from "../engine/index.ts";
 import type { Module } from "./module.ts";
 
 /** Told of every call of `module.forward`, after it; `keep` tensors that you want to use later. */
@@ -23,11 +23,13 @@ export function hookForward(module: Module, hook: ForwardHook): () => void {
     // A field of the same name covers the method of the class.
     module.forward = (x, ...more) => {
       const output = forward(x, ...more);
+      onReplay(() => ({ isValid: () => hooks.size === 0 }));
       for (const each of hooks) each(output, x, module);
       return output;
     };
   }
   hooks.add(hook);
+  invalidateCaptures();
   return () => {
     hooks.delete(hook);
     if (hooks.size > 0 || hooksOf.get(module) !== hooks) return;

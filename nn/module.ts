@@ -2,7 +2,12 @@
  * @file Module: a part of a network that owns parameters, buffers and other modules, all found by looking at its fields. Names
  * are the keys of PyTorch's state dicts: `layer1.0.conv1.weight`.
  */
-import { ArgumentError, setRequiresGrad, type Tensor } from "../engine/index.ts";
+import {
+  ArgumentError,
+  invalidateCaptures,
+  setRequiresGrad,
+  type Tensor,
+} from "../engine/index.ts";
 import { roleOf, type StateRole } from "./parameter.ts";
 import { loadStateDict, type LoadOptions, type LoadReport } from "./state-dict.ts";
 
@@ -127,7 +132,10 @@ export abstract class Module {
 
   /** Switches this module and all in it to training mode, or with `false` to evaluation. Returns this. */
   train(training = true): this {
-    for (const module of this.modules()) module.training = training;
+    for (const module of this.modules()) {
+      if (module.training !== training) invalidateCaptures();
+      module.training = training;
+    }
     return this;
   }
 

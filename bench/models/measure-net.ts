@@ -1,5 +1,5 @@
 /** @file A whole net: images per second, and where its time and memory go. */
-import { openScope, profile, sizeOf, type Device } from "../../engine/index.ts";
+import { openScope, profile, sizeOf, type Device, type Tensor } from "../../engine/index.ts";
 import { quantile } from "../../engine/timing/measure.ts";
 import { openTimer } from "../../engine/timing/span-timer.ts";
 import { collectGarbage } from "../collect-garbage.ts";
@@ -21,6 +21,8 @@ export interface NetRow {
   readonly steps: number;
   readonly dispatches: number;
   readonly hostMicrosecondsPerDispatch: number;
+  /** The same for a step that is replayed. */
+  readonly replayMicrosecondsPerDispatch: number;
   readonly imagesPerSecond: number;
   /** Part of the GPU time that convolutions take, by a profile with a timestamp for each dispatch. */
   readonly convolutionShare: number;
@@ -59,6 +61,7 @@ export async function measureNet(device: Device, net: NetCase): Promise<NetRow> 
   const { peakBytes } = device.memory();
   const wall = measured.map(({ wallMs }) => wallMs);
   const hostMs = await hostTime(device, running, hostStepsFor(stepMs));
+  const replayMs = await replayTime(device, running, hostStepsFor(stepMs));
   const wallMs = quantile(wall, 0.5);
   const { batch, imageSize, mode } = net;
   return {
@@ -70,6 +73,7 @@ export async function measureNet(device: Device, net: NetCase): Promise<NetRow> 
     spread: (quantile(wall, 0.75) - quantile(wall, 0.25)) / 2 / wallMs,
     steps: spans * perSpan,
     hostMicrosecondsPerDispatch: (1000 * hostMs) / dispatches,
+    replayMicrosecondsPerDispatch: (1000 * replayMs) / dispatches,
     imagesPerSecond: (1000 * batch) / wallMs,
     convolutionShare: await convolutionShare(device, running),
     neededBytes: mode === "training" ? neededBytes(device, running) : undefined,
@@ -146,6 +150,19 @@ export async function hostTime(
     recorder.commandsPerSubmit = commandsPerSubmit;
   }
   return quantile(times, 0.5);
+}
+
+/** Host time of a replay, in milliseconds. Two calls come before the first one. */
+async function replayTime(
+  device: Device,
+  { replayed, batch }: Running,
+  count: number,
+): Promise<number> {
+  const step = (): Tensor => replayed(...batch);
+  await hostTime(device, { step }, 2);
+  const milliseconds = await hostTime(device, { step }, count);
+  replayed.release();
+  return milliseconds;
 }
 
 /** Part of the GPU time of all dispatches that belongs to convolutions: all of these have names that begin alike. */

@@ -2,10 +2,12 @@
 import { cifarResnet20, resnet34, SGD, SmallResNet, type Module } from "../../nn/index.ts";
 import {
   backward,
+  capture,
   crossEntropy,
   noGrad,
   randomInteger,
   randomNormal,
+  type CapturedStep,
   type Device,
   type Tensor,
 } from "../../engine/index.ts";
@@ -55,6 +57,9 @@ export const netCases: readonly NetCase[] = [
 /** A net with a batch: `step` records one training step or one forward pass. */
 export interface Running {
   readonly step: () => Tensor;
+  /** The same, replayed from the third call on. */
+  readonly batch: readonly [images: Tensor, labels: Tensor];
+  readonly replayed: CapturedStep<readonly [Tensor, Tensor], Tensor>;
   /** Records forward pass and loss alone, with the graph for backward. */
   readonly loss: () => Tensor;
   readonly parameters: readonly Tensor[];
@@ -67,15 +72,22 @@ export function start(device: Device, net: NetCase): Running {
   const labels = randomInteger([batch], 0, numClasses, { device });
   const parameters = [...model.parameters()];
   const optimizer = new SGD(parameters, { lr: 1e-3, momentum: 0.9 });
-  const loss = (): Tensor => crossEntropy(model.forward(images), labels);
-  const train = (): Tensor => {
-    const value = loss();
+  const lossOf = (x: Tensor, y: Tensor): Tensor => crossEntropy(model.forward(x), y);
+  const train = (x: Tensor, y: Tensor): Tensor => {
+    const value = lossOf(x, y);
     backward(value);
     optimizer.step();
     optimizer.zeroGrad();
     return value;
   };
   if (mode === "inference") model.eval();
-  const step = mode === "training" ? train : () => noGrad(() => model.forward(images));
-  return { step, loss, parameters };
+  const infer = (x: Tensor): Tensor => noGrad(() => model.forward(x));
+  const step = mode === "training" ? train : infer;
+  return {
+    step: () => step(images, labels),
+    replayed: capture(step),
+    batch: [images, labels],
+    loss: () => lossOf(images, labels),
+    parameters,
+  };
 }

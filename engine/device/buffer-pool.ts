@@ -11,7 +11,25 @@ export interface DeviceBuffer {
   readonly byteLength: number;
   /** Serial of the last recording that uses the buffer; the recorder keeps it. */
   lastUse: number;
+  /** How many times it was given back so far. */
+  lives: number;
+  /** Who gets it back instead of everybody. */
+  reservation: Reservation | undefined;
 }
+
+/**
+ * Buffers set apart for a captured step, which writes to them whenever it is replayed: nobody else may own them in between. While the
+ * reservation is filled, each buffer that is acquired comes under it.
+ */
+export interface Reservation {
+  readonly buffers: Set<DeviceBuffer>;
+  readonly free: FreeLists;
+  /** True until all that the step needs has come under it. */
+  filling: boolean;
+}
+
+/** Buffers by the size of their class. */
+type FreeLists = Map<number, DeviceBuffer[]>;
 
 /** What `device.memory()` reports, in buffers and bytes. */
 export interface MemoryReport {
@@ -39,7 +57,9 @@ function sizeClass(padded: number, limit: number): number {
 
 export class BufferPool {
   readonly #gpu: GPUDevice;
-  readonly #free = new Map<number, DeviceBuffer[]>();
+  readonly #free: FreeLists = new Map();
+  /** The one that is being filled. */
+  #reservation: Reservation | undefined;
   readonly #canDestroy: (buffer: DeviceBuffer) => boolean;
   readonly #onDestroy: () => void;
   /** The largest size that can be bound. */
@@ -80,27 +100,53 @@ export class BufferPool {
       );
     }
     const byteLength = sizeClass(padded, limit);
-    const reused = this.#free.get(byteLength)?.pop();
-    if (reused !== undefined) {
-      this.#pooledBuffers--;
-      this.#pooledBytes -= byteLength;
-    }
+    const reused =
+      this.#reservation?.free.get(byteLength)?.pop() ?? this.#free.get(byteLength)?.pop();
+    if (reused !== undefined) this.#countPooled(reused, -1);
     const buffer = reused ?? this.#create(op, byteLength);
-    this.#liveBuffers++;
-    this.#liveBytes += byteLength;
-    this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes);
+    this.#countLive(buffer, 1);
+    if (this.#reservation !== undefined) {
+      buffer.reservation = this.#reservation;
+      this.#reservation.buffers.add(buffer);
+    }
     return buffer;
   }
 
   /** Takes the buffer back for reuse. Commands already recorded still see its old contents: the queue keeps the order. */
   release(buffer: DeviceBuffer): void {
-    const list = this.#free.get(buffer.byteLength);
-    if (list === undefined) this.#free.set(buffer.byteLength, [buffer]);
-    else insert(list, buffer);
-    this.#liveBuffers--;
-    this.#liveBytes -= buffer.byteLength;
-    this.#pooledBuffers++;
-    this.#pooledBytes += buffer.byteLength;
+    const { reservation } = buffer;
+    buffer.lives++;
+    insert(reservation?.free ?? this.#free, buffer);
+    // What is set apart for good counts as live.
+    if (reservation?.filling === false) return;
+    this.#countLive(buffer, -1);
+    this.#countPooled(buffer, 1);
+  }
+
+  /** Sets apart whatever is acquired from now on, until `endReserving`. */
+  beginReserving(): Reservation {
+    this.#reservation = { buffers: new Set(), free: new Map(), filling: true };
+    return this.#reservation;
+  }
+
+  endReserving(reservation: Reservation): void {
+    this.#reservation = undefined;
+    reservation.filling = false;
+    for (const buffer of [...reservation.free.values()].flat()) {
+      this.#countPooled(buffer, -1);
+      this.#countLive(buffer, 1);
+    }
+  }
+
+  /** Gives what was set apart to everybody again; tensors keep what they have. */
+  cancelReservation(reservation: Reservation): void {
+    for (const buffer of reservation.buffers) buffer.reservation = undefined;
+    for (const buffer of [...reservation.free.values()].flat()) {
+      insert(this.#free, buffer);
+      this.#countLive(buffer, -1);
+      this.#countPooled(buffer, 1);
+    }
+    reservation.free.clear();
   }
 
   /** Gives every pooled buffer that no unsubmitted command uses back to the driver. */
@@ -110,8 +156,7 @@ export class BufferPool {
       const kept = list.filter((buffer) => {
         if (!this.#canDestroy(buffer)) return true;
         buffer.gpu.destroy();
-        this.#pooledBuffers--;
-        this.#pooledBytes -= byteLength;
+        this.#countPooled(buffer, -1);
         return false;
       });
       if (kept.length > 0) this.#free.set(byteLength, kept);
@@ -144,7 +189,18 @@ export class BufferPool {
       size: byteLength,
       usage: 0x80 /* STORAGE */ | 0x4 /* COPY_SRC */ | 0x8 /* COPY_DST */,
     });
-    return { id: this.#nextId++, gpu, byteLength, lastUse: 0 };
+    return { id: this.#nextId++, gpu, byteLength, lastUse: 0, lives: 0, reservation: undefined };
+  }
+
+  #countLive({ byteLength }: DeviceBuffer, count: 1 | -1): void {
+    this.#liveBuffers += count;
+    this.#liveBytes += count * byteLength;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes);
+  }
+
+  #countPooled({ byteLength }: DeviceBuffer, count: 1 | -1): void {
+    this.#pooledBuffers += count;
+    this.#pooledBytes += count * byteLength;
   }
 }
 
@@ -152,7 +208,12 @@ export class BufferPool {
  * Into its place, the oldest last. The oldest is taken first: so a step that repeats gets the same buffers for the same tensors,
  * whatever the order in which the step before freed them, and finds its bind groups made.
  */
-function insert(list: DeviceBuffer[], buffer: DeviceBuffer): void {
+function insert(lists: FreeLists, buffer: DeviceBuffer): void {
+  const list = lists.get(buffer.byteLength);
+  if (list === undefined) {
+    lists.set(buffer.byteLength, [buffer]);
+    return;
+  }
   let [low, high] = [0, list.length];
   while (low < high) {
     const middle = (low + high) >> 1;

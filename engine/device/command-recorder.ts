@@ -5,103 +5,68 @@
  * Order is everything here. Commands take effect in the order of recording, uploads included, so a buffer may be reused
  * while earlier commands that read its old contents are still on their way.
  */
-import { LimitError, ValidationError, type WgradError } from "../errors.ts";
+import { LimitError, type WgradError } from "../errors.ts";
 import { BindGroups, type BoundBuffer } from "./bind-groups.ts";
 import type { DeviceBuffer } from "./buffer-pool.ts";
+import { Capture } from "./captured-commands.ts";
+import { CommandEncoder } from "./command-encoder.ts";
+import type { Command, FillParams, Grid, Recording } from "./commands.ts";
 import { pageBytes, ParamPages, type ParamPage } from "./param-pages.ts";
 import type { Pipeline } from "./pipeline-cache.ts";
 import type { DispatchTimer } from "./profiler.ts";
 
-export type Grid = readonly [x: number, y: number, z: number];
-
-interface Dispatch {
-  readonly kind: "dispatch";
-  readonly label: string;
-  readonly pipeline: Pipeline;
-  readonly group: GPUBindGroup;
-  readonly page: ParamPage;
-  /** Where `struct Params` begins in the page, in bytes. */
-  readonly offset: number;
-  readonly grid: Grid;
-}
-
-interface Write {
-  readonly kind: "write";
-  readonly buffer: DeviceBuffer;
-  readonly byteOffset: number;
-  readonly data: Uint8Array<ArrayBuffer>;
-}
-
-interface Copy {
-  readonly kind: "copy";
-  readonly from: GPUBuffer;
-  readonly fromOffset: number;
-  readonly to: GPUBuffer;
-  readonly toOffset: number;
-  readonly byteLength: number;
-}
-
-interface Clear {
-  readonly kind: "clear";
-  readonly buffer: GPUBuffer;
-  readonly byteOffset: number;
-  readonly byteLength: number;
-}
-
-export type Command = Dispatch | Write | Copy | Clear;
-
 /** A long recording is handed over before it is complete, so that the device has work while the host records. */
 const commandsPerSubmit = 192;
 
-/** What `flush` hands over. */
-interface Recording {
-  readonly serial: number;
-  readonly commands: readonly Command[];
-  readonly pages: readonly ParamPage[];
-}
-
 export class CommandRecorder {
   readonly #gpu: GPUDevice;
-  readonly #onError: (error: WgradError, serial: number) => void;
   /** Asking the binding for a limit takes as long as a dispatch. */
   readonly #mostWorkgroups: number;
   readonly #mostParamBytes: number;
-  readonly #params: GPUBuffer;
   readonly #pages: ParamPages;
   readonly #bindGroups: BindGroups;
-  /** An array, because the binding takes longer for a Uint32Array. */
-  readonly #dynamicOffsets = [0];
+  readonly #encoder: CommandEncoder;
   #commands: Command[] = [];
-  #encoder: GPUCommandEncoder | undefined;
-  #pass: GPUComputePassEncoder | undefined;
-  /** Set in the current pass. */
-  #pipeline: GPUComputePipeline | undefined;
-  /** Of which the device has a copy. */
-  #page: ParamPage | undefined;
   #tail: Promise<void> | undefined;
   #recording = 1;
   #submitted = 0;
-  /** When set, it is asked for the timestamps of every dispatch; one that has any gets a pass of its own. */
-  profiler: DispatchTimer | undefined;
+  #capture: Capture | undefined;
   /** A benchmark raises it, so that the device never waits for the host in the middle of what is timed. */
   commandsPerSubmit = commandsPerSubmit;
-  /** Dispatches and submits since the device was opened. */
-  readonly counts = { dispatches: 0, submits: 0 };
 
   /** @param onError told of what cannot be encoded, and of the serial of the recording that it was in. */
   constructor(gpu: GPUDevice, onError: (error: WgradError, serial: number) => void) {
     const { limits } = gpu;
     this.#gpu = gpu;
-    this.#onError = onError;
     this.#mostWorkgroups = limits.maxComputeWorkgroupsPerDimension;
     this.#mostParamBytes = Math.min(limits.maxUniformBufferBindingSize, pageBytes);
     this.#pages = new ParamPages(limits.minUniformBufferOffsetAlignment);
-    this.#params = gpu.createBuffer({
+    const params = gpu.createBuffer({
       label: "params",
       size: pageBytes,
       usage: 0x40 /* UNIFORM */ | 0x8 /* COPY_DST */,
     });
-    this.#bindGroups = new BindGroups(gpu, this.#params);
+    this.#bindGroups = new BindGroups(gpu, params);
+    this.#encoder = new CommandEncoder(gpu, params, onError);
+  }
+
+  /** Dispatches and submits since the device was opened. */
+  get counts(): { readonly dispatches: number; readonly submits: number } {
+    return this.#encoder.counts;
+  }
+
+  /** When set, it is asked for the timestamps of every dispatch; one that has any gets a pass of its own. */
+  get profiler(): DispatchTimer | undefined {
+    return this.#encoder.profiler;
+  }
+
+  set profiler(timer: DispatchTimer | undefined) {
+    this.#encoder.profiler = timer;
+  }
+
+  /** True between `beginCapture` and `endCapture`. */
+  get isCapturing(): boolean {
+    return this.#capture !== undefined;
   }
 
   /** Serial of the last recording that `flush` took; they are submitted in this order. */
@@ -129,6 +94,7 @@ export class CommandRecorder {
   /**
    * @param resources of the storage bindings, in the order of the pipeline's layout.
    * @param page that `paramsOf` gave for the pipeline, filled since.
+   * @param refill fills it again where a replay needs other numbers; only while capturing.
    */
   dispatch(
     label: string,
@@ -136,6 +102,7 @@ export class CommandRecorder {
     resources: readonly BoundBuffer[],
     page: ParamPage,
     grid: Grid,
+    refill?: FillParams,
   ): void {
     for (const count of grid) {
       if (!(Number.isInteger(count) && count >= 0 && count <= this.#mostWorkgroups))
@@ -145,12 +112,14 @@ export class CommandRecorder {
     for (const { buffer } of resources) buffer.lastUse = this.#recording;
     const group = this.#bindGroups.get(pipeline.layout, resources, label);
     const offset = this.#pages.take(page, pipeline.paramBytes / 4);
-    this.#record({ kind: "dispatch", label, pipeline, group, page, offset, grid });
+    const { index } = this.#pages;
+    // prettier-ignore
+    this.#record({ kind: "dispatch", label, pipeline, resources, group, page: index, offset, grid, refill });
   }
 
   /** Uploads `data` to `buffer`, at once or in its turn. The bytes must not change afterwards. */
   write(buffer: DeviceBuffer, byteOffset: number, data: Uint8Array<ArrayBuffer>): void {
-    if (this.isIdle(buffer)) {
+    if (this.isIdle(buffer) && !this.isCapturing) {
       this.#gpu.queue.writeBuffer(buffer.gpu, byteOffset, padToWords(data));
       return;
     }
@@ -166,15 +135,43 @@ export class CommandRecorder {
     byteLength: number,
   ): void {
     from.lastUse = this.#recording;
-    const target = "gpu" in to ? to.gpu : to;
     if ("gpu" in to) to.lastUse = this.#recording;
-    this.#record({ kind: "copy", from: from.gpu, fromOffset, to: target, toOffset, byteLength });
+    this.#record({ kind: "copy", from, fromOffset, to, toOffset, byteLength });
   }
 
   /** Sets `byteLength` bytes (a multiple of 4) from `byteOffset` on to zero. */
   clear(buffer: DeviceBuffer, byteOffset: number, byteLength: number): void {
     buffer.lastUse = this.#recording;
-    this.#record({ kind: "clear", buffer: buffer.gpu, byteOffset, byteLength });
+    this.#record({ kind: "clear", buffer, byteOffset, byteLength });
+  }
+
+  /** Takes down everything that is recorded from now on. Commands before are handed over first. */
+  beginCapture(): void {
+    void this.flush();
+    this.#capture = new Capture();
+  }
+
+  /** What was recorded since `beginCapture`; it is handed over as usual. */
+  endCapture(): Capture {
+    void this.flush();
+    const capture = this.#capture ?? new Capture();
+    this.#capture = undefined;
+    return capture;
+  }
+
+  /** Hands captured commands over once more, on the same buffers. Uniforms that differ are filled again. */
+  replay({ recordings, buffers }: Capture): void {
+    for (const { commands, pages, refilled } of recordings) {
+      void this.flush();
+      const own = this.#pages.fill(pages);
+      for (const { page, offset, refill } of refilled) {
+        const { words, floats } = own[page] ?? noPage;
+        refill?.({ words, floats, used: offset / 4 });
+      }
+      this.#commands = [...commands];
+    }
+    for (const buffer of buffers.keys()) buffer.lastUse = this.#recording;
+    void this.flush();
   }
 
   /** Forgets bind groups, because buffers that they name were destroyed. */
@@ -210,115 +207,31 @@ export class CommandRecorder {
   #endRecording(): Recording {
     const commands = this.#commands;
     this.#commands = [];
-    return { serial: this.#recording++, commands, pages: this.#pages.endRecording() };
+    const recording = { serial: this.#recording++, commands, pages: this.#pages.endRecording() };
+    this.#capture?.add(recording);
+    return recording;
   }
 
   #record(command: Command): void {
+    this.#capture?.note(command);
     this.#commands.push(command);
     if (this.#commands.length >= this.commandsPerSubmit) void this.flush();
   }
 
-  #submit({ serial, commands, pages }: Recording): void {
-    for (const command of commands) {
-      try {
-        this.#encode(command, serial);
-      } catch (cause) {
-        this.#onError(refusedError(command, cause), serial);
-      }
-    }
-    this.#finish();
-    this.#pages.giveBack(pages);
-    this.#page = undefined;
-    this.#submitted = serial;
-  }
-
-  #encode(command: Command, serial: number): void {
-    switch (command.kind) {
-      case "dispatch":
-        if (command.pipeline.error === undefined) this.#encodeDispatch(command);
-        else this.#onError(command.pipeline.error, serial);
-        break;
-      case "write":
-        this.#finish();
-        this.#gpu.queue.writeBuffer(command.buffer.gpu, command.byteOffset, command.data);
-        break;
-      case "copy":
-        this.#endPass();
-        this.#encoderOf().copyBufferToBuffer(
-          command.from,
-          command.fromOffset,
-          command.to,
-          command.toOffset,
-          command.byteLength,
-        );
-        break;
-      case "clear":
-        this.#endPass();
-        this.#encoderOf().clearBuffer(command.buffer, command.byteOffset, command.byteLength);
-        break;
-    }
-  }
-
-  #encodeDispatch({ label, pipeline, group, page, offset, grid }: Dispatch): void {
-    if (pipeline.compiled === undefined) return;
-    if (page !== this.#page) this.#upload(page);
-    const timestampWrites = this.profiler?.begin(label);
-    if (timestampWrites !== undefined) this.#endPass();
-    const pass = (this.#pass ??= this.#encoderOf().beginComputePass(
-      timestampWrites === undefined ? {} : { label, timestampWrites },
-    ));
-    if (pipeline.compiled !== this.#pipeline) pass.setPipeline(pipeline.compiled);
-    this.#pipeline = pipeline.compiled;
-    this.#dynamicOffsets[0] = offset;
-    if (pipeline.layout.uniform === undefined) pass.setBindGroup(0, group);
-    else pass.setBindGroup(0, group, this.#dynamicOffsets);
-    pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
-    this.counts.dispatches++;
-    if (timestampWrites !== undefined) this.#endPass();
-  }
-
-  /** Commands that are encoded already read the page before; the queue runs submits and writes in order. */
-  #upload(page: ParamPage): void {
-    if (this.#page !== undefined) this.#finish();
-    this.#page = page;
-    if (page.used > 0) this.#gpu.queue.writeBuffer(this.#params, 0, page.words, 0, page.used);
-  }
-
-  #encoderOf(): GPUCommandEncoder {
-    return (this.#encoder ??= this.#gpu.createCommandEncoder());
-  }
-
-  #endPass(): void {
-    this.#pass?.end();
-    this.#pass = undefined;
-    this.#pipeline = undefined;
-  }
-
-  /** Submits what is encoded. */
-  #finish(): void {
-    this.#endPass();
-    if (this.#encoder === undefined) return;
-    this.#gpu.queue.submit([this.#encoder.finish()]);
-    this.counts.submits++;
-    this.#encoder = undefined;
+  #submit(recording: Recording): void {
+    this.#encoder.submit(recording);
+    this.#pages.giveBack(recording.pages);
+    this.#submitted = recording.serial;
   }
 }
+
+const noPage = { words: new Uint32Array(), floats: new Float32Array() };
 
 function gridError(label: string, grid: Grid, most: number): LimitError {
   return new LimitError(
     label,
     `a grid of ${grid.join(" x ")} workgroups does not fit: each axis takes whole numbers up to ${most}`,
     "Use a smaller batch or image, or a grid that spills into y and z",
-  );
-}
-
-/** For what WebGPU's binding throws at once instead of reporting it, for example for a negative offset. */
-function refusedError(command: Command, cause: unknown): ValidationError {
-  const what = command.kind === "dispatch" ? command.label : command.kind;
-  return new ValidationError(
-    what,
-    `WebGPU refused the command: ${cause instanceof Error ? cause.message.trim() : String(cause)}`,
-    "Check offsets and sizes of what was recorded",
   );
 }
 

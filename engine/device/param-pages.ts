@@ -33,6 +33,23 @@ export class ParamPages {
     return page;
   }
 
+  /** Which page of the current recording `withRoom` gave last. */
+  get index(): number {
+    return this.#filling.length - 1;
+  }
+
+  /** Pages with these words, for a recording without commands. */
+  fill(contents: readonly Uint32Array[]): readonly ParamPage[] {
+    this.giveBack(this.endRecording());
+    for (const words of contents) {
+      const page = this.#free.pop() ?? new ParamPage();
+      page.words.set(words);
+      page.used = words.length;
+      this.#filling.push(page);
+    }
+    return this.#filling;
+  }
+
   /** Takes the words at `used` for a command, and returns their offset in bytes. */
   take(page: ParamPage, words: number): number {
     const offset = page.used;

@@ -1,6 +1,7 @@
 /** @file What the cross-entropy takes: its options, and the checks of logits, target, labels and weights. The op: `cross-entropy.ts`. */
 import { isFloat } from "../dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../errors.ts";
+import { onReplay } from "../replay.ts";
 import { formatShape, shapesEqual, sizeOf, type Shape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 
@@ -36,9 +37,12 @@ export function attributesOf(
   const classes = classesOf(logits);
   const probabilities = isFloat(target.dtype);
   checkTarget(logits, target);
-  if (target.hostIntegers !== undefined) {
+  const checkLabels = (): void => {
+    if (target.hostIntegers === undefined) return;
     refuseLabels("crossEntropy", target, target.hostIntegers, classes, ignoreIndex);
-  }
+  };
+  checkLabels();
+  onReplay(() => ({ run: checkLabels }));
   if (weight !== undefined) checkWeight(weight, classes);
   if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
     throw new ArgumentError(

@@ -34,8 +34,8 @@ const dropoutOp = defineOp<readonly [Tensor], DropoutAttributes>({
 });
 
 function drop(x: Tensor, out: Tensor, { p, start }: DropoutAttributes): void {
-  const params = { ...start, threshold: Math.round(p * 2 ** 24), scale: p === 1 ? 0 : 1 / (1 - p) };
-  kernel({ x, out }, params, { types: { T: x.dtype } });
+  const odds = { threshold: Math.round(p * 2 ** 24), scale: p === 1 ? 0 : 1 / (1 - p) };
+  kernel({ x, out }, () => ({ ...start, ...odds }), { types: { T: x.dtype } });
 }
 
 export interface DropoutOptions {

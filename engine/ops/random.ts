@@ -8,6 +8,7 @@ import type { DType } from "../dtype.ts";
 import { ArgumentError } from "../errors.ts";
 import { defineKernel, linearGrid, type ParamValues } from "../kernel.ts";
 import { defaultGenerator, halves, type Generator } from "../philox.ts";
+import { onReplay } from "../replay.ts";
 import { checkShape, type Shape } from "../shape.ts";
 import { setRequiresGrad, Tensor } from "../tensor.ts";
 import type { CreateOptions } from "./create.ts";
@@ -86,7 +87,7 @@ export function randomUniform(shape: Shape, options: UniformOptions = {}): Tenso
     smallest,
     largest: floatBelow(max),
   };
-  if (out.size > 0) uniformKernel({ out }, { ...noDistribution, ...start, ...range });
+  if (out.size > 0) uniformKernel({ out }, () => ({ ...noDistribution, ...start, ...range }));
   return out;
 }
 
@@ -106,7 +107,7 @@ export function randomNormal(shape: Shape, options: NormalOptions = {}): Tensor 
     );
   }
   const { out, start } = prepare("randomNormal", shape, "f32", options);
-  if (out.size > 0) normalKernel({ out }, { ...noDistribution, ...start, a: mean, b: std });
+  if (out.size > 0) normalKernel({ out }, () => ({ ...noDistribution, ...start, a: mean, b: std }));
   return out;
 }
 
@@ -140,7 +141,9 @@ export function randomInteger(
   const { out, start } = prepare("randomInteger", shape, dtype, options);
   // 2^32 numbers do not fit into a word: every word is one of them.
   const bounds = { low: low >>> 0, range: (high - low) % 2 ** 32 };
-  if (out.size > 0) integerKernel({ out_words: out }, { ...noDistribution, ...start, ...bounds });
+  if (out.size > 0) {
+    integerKernel({ out_words: out }, () => ({ ...noDistribution, ...start, ...bounds }));
+  }
   return out;
 }
 
@@ -158,13 +161,22 @@ function prepare(op: string, shape: Shape, dtype: DType, options: RandomOptions)
   return { out, start: takeBlocks(generator, out.size) };
 }
 
-/** Reserves a block of four words for each four elements; the members of `struct Params` that say where they begin. */
+/**
+ * Reserves a block of four words for each four elements; the members of `struct Params` that say where they begin. A replay of a captured
+ * step changes them: hand them to a kernel by a function.
+ */
 export function takeBlocks(generator: Generator, elements: number) {
   const blocks = Math.ceil(elements / 4);
+  const place = { blocks, ...takePlace(generator, blocks) };
+  onReplay(() => ({ run: () => Object.assign(place, takePlace(generator, blocks)) }));
+  return place;
+}
+
+function takePlace(generator: Generator, blocks: number) {
   const { seed, counter } = generator.take(blocks);
   const [start_low, start_high] = halves(counter);
   const [key_low, key_high] = halves(seed);
-  return { blocks, start_low, start_high, key_low, key_high };
+  return { start_low, start_high, key_low, key_high };
 }
 
 /** The largest f32 below a finite one. */

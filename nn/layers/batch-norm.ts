@@ -6,6 +6,7 @@ import {
   isFloat,
   noGrad,
   ones,
+  onReplay,
   openScope,
   zeros,
   type Tensor,
@@ -80,7 +81,7 @@ export abstract class BatchNorm extends Module {
   protected normalize(x: Tensor, residual: Tensor | undefined): Tensor {
     const { weight, bias, runningMean, runningVar, momentum, eps, activation } = this;
     const training = this.training || runningMean === undefined;
-    if (this.training && runningMean !== undefined) this.#batchesToCount++;
+    if (this.training && runningMean !== undefined) this.#countBatch();
     return batchNorm(x, {
       weight,
       bias,
@@ -92,6 +93,11 @@ export abstract class BatchNorm extends Module {
       momentum,
       eps,
     });
+  }
+
+  #countBatch(): void {
+    this.#batchesToCount++;
+    onReplay(() => ({ run: () => this.#batchesToCount++ }));
   }
 
   protected override settleBuffers(): void {

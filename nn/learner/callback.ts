@@ -63,6 +63,11 @@ export interface Callback extends EpochHandlers, BatchHandlers {
   /** Whether the events of batches reach it during validation. Default: true. */
   readonly runValid?: boolean;
   /**
+   * True when the events from `afterPred` to `afterStep` only record work for the device, the same for each batch, and `onReplay` tells
+   * what else they do: then they need not run for a batch whose step is replayed. Default: false. See `LearnerOptions.replay`.
+   */
+  readonly replayable?: boolean;
+  /**
    * The loss of a training batch has arrived on the host, up to two batches late, because training does not wait for the device.
    * Not an event of fastai's.
    */
@@ -71,12 +76,28 @@ export interface Callback extends EpochHandlers, BatchHandlers {
   readonly cleanUp?: (learner: Learner) => void;
 }
 
+/** Events that happen in a step, between the batch and its end. */
+const stepEvents = [
+  ...["afterPred", "afterLoss", "beforeBackward", "afterCancelBackward", "afterBackward"],
+  ...["beforeStep", "afterCancelStep", "afterStep"],
+] as readonly BatchEvent[];
+
 /** Callbacks in the order in which they run. */
 export class CallbackList {
   readonly #callbacks: readonly Callback[];
 
   constructor(callbacks: readonly Callback[]) {
     this.#callbacks = [...callbacks].sort((a, b) => (a.order ?? 0) - (b.order ?? 0));
+  }
+
+  /** No callback has to run at each step. */
+  get areReplayable(): boolean {
+    return this.#callbacks.every(
+      (callback) =>
+        callback.replayable === true ||
+        callback.runTrain === false ||
+        stepEvents.every((event) => callback[event] === undefined),
+    );
   }
 
   async call(event: EpochEvent, learner: Learner): Promise<void> {

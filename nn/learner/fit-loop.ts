@@ -2,7 +2,14 @@
  * @file The fit loop: epochs, batches, events. It records the work of a batch and goes on to the next while the device computes;
  * losses are read when they arrive. Source of the events: fastai, learner.py.
  */
-import { backward, openScope, type Tensor } from "../../engine/index.ts";
+import {
+  backward,
+  capture,
+  onReplay,
+  openScope,
+  type CapturedStep,
+  type Tensor,
+} from "../../engine/index.ts";
 import type { BatchEvent, CallbackList, EpochEvent, LossReading } from "./callback.ts";
 import {
   CancelBackwardException,
@@ -21,17 +28,34 @@ import type { Learner } from "./learner.ts";
 import type { Batch, Loader } from "./loader.ts";
 import { Validation } from "./validation.ts";
 
+export interface FitLoopOptions {
+  readonly tuning: FitTuning | undefined;
+  /** Replay the training step; see `LearnerOptions.replay`. */
+  readonly replay: boolean;
+}
+
+/** What is left of a training step. */
+interface StepResults extends Readonly<Record<string, Tensor | undefined>> {
+  readonly loss: Tensor | undefined;
+  readonly predictions: Tensor | undefined;
+}
+
 /** One fit of a learner, whose public fields are its state. */
 export class FitLoop {
   readonly #learner: Learner;
   readonly #callbacks: CallbackList;
   readonly #tuning: FitTuning | undefined;
   readonly #losses = new InFlight<LossReading>();
+  /** The training step, when it is replayed. */
+  readonly #captured: CapturedStep<readonly [Tensor, Tensor], StepResults> | undefined;
 
-  constructor(learner: Learner, callbacks: CallbackList, tuning: FitTuning | undefined) {
+  constructor(learner: Learner, callbacks: CallbackList, { tuning, replay }: FitLoopOptions) {
     this.#learner = learner;
     this.#callbacks = callbacks;
     this.#tuning = tuning;
+    if (replay && callbacks.areReplayable) {
+      this.#captured = capture((x: Tensor, y: Tensor) => this.#stepOn(x, y));
+    }
   }
 
   async run(epochs: number): Promise<void> {
@@ -47,6 +71,7 @@ export class FitLoop {
         }
       });
     } finally {
+      this.#captured?.release();
       this.#callbacks.cleanUp(learner);
     }
   }
@@ -85,18 +110,39 @@ export class FitLoop {
     this.#beginBatch(batch);
     try {
       this.#batchPhase("Batch", CancelBatchException, () => {
-        const loss = this.#forward();
-        this.#batchPhase("Backward", CancelBackwardException, () => {
-          backward(loss);
-        });
-        this.#batchPhase("Step", CancelStepException, () => {
-          learner.optimizer.step();
-        });
-        learner.optimizer.zeroGrad();
+        const { x, y } = learner;
+        if (this.#captured === undefined || x === undefined || y === undefined) this.#step();
+        else Object.assign(learner, this.#captured(x, y), { x, y });
       });
     } finally {
       this.#askForLoss();
     }
+  }
+
+  /** Forward pass, backward pass and update. */
+  #step(): void {
+    const { optimizer } = this.#learner;
+    const loss = this.#forward();
+    this.#batchPhase("Backward", CancelBackwardException, () => {
+      backward(loss);
+    });
+    this.#batchPhase("Step", CancelStepException, () => {
+      optimizer.step();
+    });
+    optimizer.zeroGrad();
+  }
+
+  /** A step on inputs of its own, as a replay repeats it. */
+  #stepOn(x: Tensor, y: Tensor): StepResults {
+    const learner = this.#learner;
+    const { lossFunction, optimizer } = learner;
+    onReplay(() => ({
+      isValid: () => learner.lossFunction === lossFunction && learner.optimizer === optimizer,
+    }));
+    Object.assign(learner, { x, y });
+    this.#step();
+    const { loss, predictions } = learner;
+    return { loss, predictions: predictions?.isFreed === true ? undefined : predictions };
   }
 
   #askForLoss(): void {

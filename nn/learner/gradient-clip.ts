@@ -6,6 +6,7 @@ import type { Learner } from "./learner.ts";
 /** Clips the Euclidean norm of all gradients together to `maxNorm` (default 1) before each step of the optimizer. */
 export class GradientClip implements Callback {
   readonly order = 11;
+  readonly replayable = true;
   readonly #maxNorm: number;
 
   constructor(maxNorm = 1) {

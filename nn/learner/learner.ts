@@ -90,13 +90,15 @@ export class Learner {
 
   readonly #progress: Progress;
   readonly #tune: boolean;
+  readonly #replay: boolean;
   #mixedPrecision: MixedPrecision | undefined;
   #fitting = false;
 
   /** @throws ArgumentError when both `optimizer` and `optFunc` are given. */
   constructor(options: LearnerOptions) {
     const { train, valid, model, loss, optimizer, optFunc, metrics = [], callbacks = [] } = options;
-    const { lr = 1e-3, moms = [0.95, 0.85, 0.95], tune = false, progress = linesOnly() } = options;
+    const { lr = 1e-3, moms = [0.95, 0.85, 0.95], progress = linesOnly() } = options;
+    const { tune = false, replay = false } = options;
     if (optimizer !== undefined && optFunc !== undefined) {
       throw new ArgumentError(
         "Learner",
@@ -114,6 +116,7 @@ export class Learner {
     this.lr = lr;
     this.moms = moms;
     this.#tune = tune;
+    this.#replay = replay;
     this.#progress = progress;
   }
 
@@ -243,7 +246,8 @@ export class Learner {
     const all = new CallbackList([...own, ...this.callbacks, ...callbacks]);
     this.#fitting = true;
     try {
-      await new FitLoop(this, all, tune ? new FitTuning(this, progress) : undefined).run(epochs);
+      const tuning = tune ? new FitTuning(this, progress) : undefined;
+      await new FitLoop(this, all, { tuning, replay: this.#replay }).run(epochs);
     } finally {
       this.#fitting = false;
     }

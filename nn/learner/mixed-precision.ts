@@ -1,5 +1,5 @@
 /** @file MixedPrecision: what `Learner.toFp16` adds to every fit. Source: fastai, callback/fp16.py. */
-import { cast, isFloat, type Tensor } from "../../engine/index.ts";
+import { cast, isFloat, onReplay, type Tensor } from "../../engine/index.ts";
 import { autocast, openAutocast } from "../mixed-precision/autocast.ts";
 import { GradScaler, type GradScalerOptions } from "../mixed-precision/grad-scaler.ts";
 import type { Callback } from "./callback.ts";
@@ -13,6 +13,7 @@ import type { Model } from "./options.ts";
 export class MixedPrecision implements Callback {
   /** Before GradientClip, which has to see the true gradients. */
   readonly order = 10;
+  readonly replayable = true;
   readonly scaler: GradScaler;
   #region: Disposable | undefined;
   /** The loss of the batch as it was before it was scaled. */
@@ -35,6 +36,11 @@ export class MixedPrecision implements Callback {
 
   afterPred(learner: Learner): void {
     this.#close();
+    onReplay(() => ({
+      run: () => {
+        this.#close();
+      },
+    }));
     const { predictions } = learner;
     if (predictions !== undefined) learner.predictions = inFull(predictions);
   }

@@ -44,6 +44,12 @@ export interface LearnerOptions {
    * results by rounding errors only. Default: false.
    */
   readonly tune?: boolean;
+  /**
+   * Captures the training step and replays it, see `capture`: for a device that is faster than the host can record its work, as a GPU is
+   * with a small net. The results are the same. The memory of a step stays set apart while it trains. Model and loss must record the
+   * same work for each batch of one shape; where a callback has to run within each step, nothing is replayed. Default: false.
+   */
+  readonly replay?: boolean;
   /** Where table and progress are shown. Default: the table is printed by `console.log`. */
   readonly progress?: Progress;
 }

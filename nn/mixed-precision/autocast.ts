@@ -5,7 +5,7 @@
  *
  * Source of the method: Micikevicius et al., Mixed Precision Training, arXiv 1710.03740 (ICLR 2018); the form is torch.autocast.
  */
-import { cast, DeviceError, isFloat, type Tensor } from "../../engine/index.ts";
+import { addCaptureContext, cast, DeviceError, isFloat, type Tensor } from "../../engine/index.ts";
 
 export interface AutocastOptions {
   /** False switches a region off, also inside another one: for a part of a model that needs f32. Default: true. */
@@ -13,6 +13,7 @@ export interface AutocastOptions {
 }
 
 let active = false;
+addCaptureContext(isAutocasting);
 
 /** True inside an enabled `autocast`. */
 export function isAutocasting(): boolean {

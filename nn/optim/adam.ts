@@ -68,11 +68,14 @@ export class Adam extends Optimizer<AdamHypers> {
   protected override update(arena: Arena, slots: readonly Slot[]): void {
     const state = { first: arena.moments("first"), second: arena.moments("second") };
     for (const dispatch of slotDispatches(arena, slots, this.groups, this.guard, gradientCount)) {
-      const rates = dispatch.slots.flatMap((slot) => this.#ratesOf(slot));
-      const moments = dispatch.slots.flatMap((slot) => this.#momentsOf(slot));
-      const logs = dispatch.slots.flatMap((slot) => this.#logsOf(slot));
-      const { tensors, overrides, params } = dispatch;
-      kernel({ ...tensors, ...state }, { ...params, rates, moments, logs }, { overrides });
+      const { slots: updated, tensors, overrides } = dispatch;
+      const params = () => ({
+        ...dispatch.params(),
+        rates: updated.flatMap((slot) => this.#ratesOf(slot)),
+        moments: updated.flatMap((slot) => this.#momentsOf(slot)),
+        logs: updated.flatMap((slot) => this.#logsOf(slot)),
+      });
+      kernel({ ...tensors, ...state }, params, { overrides });
     }
   }
 

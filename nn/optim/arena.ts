@@ -75,11 +75,14 @@ export function packParameters(groups: readonly (readonly Tensor[])[], device: D
 }
 
 /** Moves a parameter back into its slot if somebody, for example another optimizer, has moved it out. */
-export function reclaim(op: string, { parameter, arena, byteOffset }: Slot): void {
+export function reclaim(op: string, slot: Slot): void {
+  if (!isHome(slot, op)) slot.parameter.moveInto(slot.arena.values, slot.byteOffset);
+}
+
+/** Whether the parameter lies in its slot. */
+export function isHome({ parameter, arena, byteOffset }: Slot, op = "optimizer"): boolean {
   const now = parameter.memory(op);
-  if (now.buffer !== arena.values.memory(op).buffer || now.byteOffset !== byteOffset) {
-    parameter.moveInto(arena.values, byteOffset);
-  }
+  return now.buffer === arena.values.memory(op).buffer && now.byteOffset === byteOffset;
 }
 
 function alignUp(bytes: number): number {

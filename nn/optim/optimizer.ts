@@ -7,10 +7,11 @@ import {
   DeviceError,
   DTypeError,
   keep,
+  onReplay,
   zeros,
   type Tensor,
 } from "../../engine/index.ts";
-import { packParameters, reclaim, type Arena, type Slot } from "./arena.ts";
+import { isHome, packParameters, reclaim, type Arena, type Slot } from "./arena.ts";
 
 /** Numbers that every optimizer has; schedules set them while training runs. */
 export interface Hypers {
@@ -108,6 +109,11 @@ export abstract class Optimizer<H extends Hypers = Hypers> {
   /** Refuses hypers outside their domain; called before every step, because schedules may set anything. */
   protected abstract checkHypers(group: ParameterGroup<H>): void;
 
+  /** Which kernels update a group, where its hypers decide that; a captured step holds while they stay the same. */
+  protected kernelsOf(_group: ParameterGroup<H>): string {
+    return "";
+  }
+
   /**
    * Records the update of parameters of one arena, all of which have a gradient. `step` is already counted up. Where the first
    * number of `guard` is not 0, the kernels change nothing but the counts there.
@@ -126,18 +132,41 @@ export abstract class Optimizer<H extends Hypers = Hypers> {
    * @throws ArgumentError when a hyper is outside its domain: a learning rate that is not finite.
    */
   step(): void {
-    for (const group of this.groups) this.#check(group);
+    const updated = this.#slots.filter(
+      ({ parameter }) => parameter.requiresGrad && parameter.grad !== undefined,
+    );
+    for (const slot of updated) reclaim(this.name, slot);
+    this.#beginStep(updated);
+    onReplay(() => ({
+      isValid: this.#sameStep(),
+      run: () => {
+        this.#beginStep(updated);
+      },
+    }));
     const byArena = new Map<Arena, Slot[]>();
-    for (const slot of this.#slots) {
-      const { parameter, arena } = slot;
-      if (!parameter.requiresGrad || parameter.grad === undefined) continue;
-      reclaim(this.name, slot);
-      slot.step++;
+    for (const slot of updated) {
+      const { arena } = slot;
       const list = byArena.get(arena);
       if (list === undefined) byArena.set(arena, [slot]);
       else list.push(slot);
     }
     for (const [arena, slots] of byArena) this.update(arena, slots);
+  }
+
+  /** The part of a step that is the host's. */
+  #beginStep(updated: readonly Slot[]): void {
+    for (const group of this.groups) this.#check(group);
+    for (const slot of updated) slot.step++;
+  }
+
+  /** Whether a step would still be recorded as it is now: the same parameters, where they are, and the same kernels. */
+  #sameStep(): () => boolean {
+    const kernels = (): string => this.groups.map((group) => this.kernelsOf(group)).join();
+    const wanted = this.#slots.map(({ parameter }) => parameter.requiresGrad);
+    const before = kernels();
+    return () =>
+      kernels() === before &&
+      this.#slots.every((slot, i) => slot.parameter.requiresGrad === wanted[i] && isHome(slot));
   }
 
   /** Frees the gradients, so that the next `backward` begins anew instead of adding up. */

@@ -1,6 +1,6 @@
 /** @file Stochastic gradient descent with momentum. Formulas: `shaders/optim/sgd.wgsl`. */
 import source from "../../shaders/optim/sgd.wgsl";
-import { ArgumentError, defineKernel, linearGrid } from "../../engine/index.ts";
+import { ArgumentError, defineKernel, linearGrid, onReplay } from "../../engine/index.ts";
 import type { Arena, Slot } from "./arena.ts";
 import { gradientNames } from "./dispatch-list.ts";
 import {
@@ -74,19 +74,26 @@ export class SGD extends Optimizer<SgdHypers> {
     }
   }
 
+  protected override kernelsOf({ momentum }: ParameterGroup<SgdHypers>): string {
+    return momentum === 0 ? "plain" : "momentum";
+  }
+
   protected override update(arena: Arena, slots: readonly Slot[]): void {
     const plain = slots.filter(({ group }) => this.groups[group]?.momentum === 0);
     // The running sum begins anew when momentum is switched on.
-    for (const slot of plain) slot.step = 0;
+    const forgetSteps = (): void => {
+      for (const slot of plain) slot.step = 0;
+    };
+    forgetSteps();
+    onReplay(() => ({ run: forgetSteps }));
     this.#dispatch(arena, plain, false);
     this.#dispatch(arena, plain.length === 0 ? slots : slots.filter(({ step }) => step > 0), true);
   }
 
   #dispatch(arena: Arena, slots: readonly Slot[], withMomentum: boolean): void {
     for (const dispatch of slotDispatches(arena, slots, this.groups, this.guard, gradientCount)) {
-      const rates = this.#ratesOf(dispatch.slots);
-      const params = { ...dispatch.params, rates };
-      const { tensors, overrides } = dispatch;
+      const { slots: updated, tensors, overrides } = dispatch;
+      const params = () => ({ ...dispatch.params(), rates: this.#ratesOf(updated) });
       if (withMomentum) {
         const velocity = arena.moments("velocity");
         momentumKernel({ ...tensors, velocity }, params, { overrides });

@@ -14,8 +14,8 @@ export interface SlotDispatch {
   readonly tensors: Readonly<Record<string, Tensor>>;
   /** VECTORS and COUNT. */
   readonly overrides: Readonly<Record<string, number>>;
-  /** Members of `struct Params` that all update kernels have. */
-  readonly params: {
+  /** Members of `struct Params` that all update kernels have, as the groups' hypers and the steps are now. */
+  params(): {
     readonly workgroups: number;
     readonly count: number;
     readonly places: readonly number[];
@@ -37,6 +37,7 @@ export function slotDispatches(
   return shares.map(({ items, firstWorkgroups, workgroups, overrides }) => {
     const gradients = items.map(({ parameter }) => parameter.grad ?? parameter);
     const spare = gradients[0] ?? arena.values;
+    const places = placesOf(items, firstWorkgroups);
     return {
       slots: items,
       tensors: {
@@ -45,12 +46,12 @@ export function slotDispatches(
         guard,
       },
       overrides: { VECTORS, ...overrides },
-      params: {
+      params: () => ({
         workgroups,
         count: items.length,
-        places: placesOf(items, firstWorkgroups),
+        places,
         decays: decaysOf(items, groups),
-      },
+      }),
     };
   });
 }
