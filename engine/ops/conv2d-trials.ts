@@ -139,6 +139,16 @@ export const oddTrials: Trial[] = [
   { note: "one of everything", x: [1, 1, 1, 1], w: [1, 1, 1, 1] },
 ];
 
+/** The matrix of patches and its gradient: every number of channels, and images of several passes. */
+export const col2imTrials: Trial[] = [
+  ...packedTrials,
+  ...narrowTrials,
+  { note: "odd channels", x: [2, 5, 4, 3], w: [3, 3, 3, 5], padding: 1 },
+  { note: "7 channels, stride 2", x: [2, 7, 6, 7], w: [3, 3, 7, 6], stride: 2, padding: 1 },
+  { note: "10 channels, dilation", x: [1, 9, 8, 10], w: [2, 3, 10, 4], dilation: 2, stride: 3 },
+  { note: "two passes", x: [35, 64, 64, 1], w: [11, 11, 1, 1], padding: 5 },
+];
+
 /** Trials, each with the variant of the kernel that it is for. */
 export function trialsOf(lists: Readonly<Record<string, readonly Trial[]>>): (Trial & Pinned)[] {
   return Object.entries(lists).flatMap(([variant, trials]) =>
@@ -160,3 +170,8 @@ export const emptyTrial: Trial = {
 export const halfTrial: Trial = { note: "f16", x: [2, 5, 5, 4], w: [3, 3, 4, 8], padding: 1 };
 
 export const longHalfTrial: Trial = { note: "f16", x: [1, 3, 3, 32], w: [3, 3, 32, 8], padding: 1 };
+
+export const narrowHalfTrial: Trial = {
+  ...{ note: "f16", x: [2, 6, 7, 3], w: [5, 3, 3, 8] },
+  ...{ stride: 2, padding: 1 },
+};

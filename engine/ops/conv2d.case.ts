@@ -28,11 +28,13 @@ import {
   narrowTrials,
   groupedPackedTrials,
   oddTrials,
+  col2imTrials,
   trialsOf,
   type Pinned,
   emptyTrial,
   halfTrial,
   longHalfTrial,
+  narrowHalfTrial,
 } from "./conv2d-trials.ts";
 import { withVariant } from "./variants.ts";
 
@@ -210,19 +212,35 @@ export const conv2dInputGradientCase = opCase<InputGradientArgs>({
     return inputGradientReference(geometry, dy as HostTensor, kernel);
   },
   samples: [
-    ...gradientTrials,
-    ...trialsOf({ "tiled-32": tileTrials, "split-k": splitTrials }),
-    emptyTrial,
-  ].map((trial, i): OpSample<InputGradientArgs> => {
-    const { note, x, w, ...args } = trial;
-    return {
-      note: named(note, (trial as Pinned).variant),
-      inputs: [{ shape: outputShape(geometryOf(trial)) }, { shape: w }],
-      args: { ...args, xShape: x },
-      ...toleranceOf((trial as Pinned).variant, w),
-      gradient: i % 5 === 0,
-    };
-  }),
+    ...[
+      ...gradientTrials,
+      ...trialsOf({ "tiled-32": tileTrials, "split-k": splitTrials }),
+      ...trialsOf({ col2im: [...col2imTrials, emptyTrial] }),
+      emptyTrial,
+    ].map((trial, i): OpSample<InputGradientArgs> => {
+      const { note, x, w, ...args } = trial;
+      return {
+        note: named(note, (trial as Pinned).variant),
+        inputs: [{ shape: outputShape(geometryOf(trial)) }, { shape: w }],
+        args: { ...args, xShape: x },
+        ...toleranceOf((trial as Pinned).variant, w),
+        gradient: i % 5 === 0,
+      };
+    }),
+    ...trialsOf({ col2im: [halfTrial, narrowHalfTrial] }).map(
+      ({ note, x, w, ...args }): OpSample<InputGradientArgs> => ({
+        note: named(note, args.variant),
+        inputs: [outputShape(geometryOf({ x, w, ...args })), w].map((shape) => ({
+          shape,
+          dtype: "f16" as const,
+        })),
+        args: { ...args, xShape: x },
+        tolerance: 8e-3,
+        feature: "shader-f16",
+        gradient: false,
+      }),
+    ),
+  ],
   errors: [
     {
       what: "a gradient of another shape",

@@ -38,9 +38,9 @@ export const workgroupTile = 64;
 /** Steps of k between two barriers. */
 const step = 16;
 
-/** Workgroups that keep the device busy. */
+/** Workgroups that keep the device busy: of llvmpipe as many as it has threads at most, because parts that no core waits for only cost. */
 export function wantedWorkgroups({ adapter }: Abilities): number {
-  return adapter.software ? 64 : 512;
+  return adapter.software ? 32 : 512;
 }
 
 function tilesOf({ batch = 1, rows, columns }: TiledProduct): number {

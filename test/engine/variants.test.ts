@@ -83,7 +83,7 @@ describe("conv2d", () => {
     [llvmpipe, channels(8, 8, 8), "depthwise", "depthwise", "depthwise"],
     [gpu, channels(8, 8, 8), "depthwise", "depthwise", "depthwise"],
     [llvmpipe, channels(16, 4), "register", "subgroup", "register"],
-    [llvmpipe, channels(4, 16), "subgroup", "register", "subgroup"],
+    [llvmpipe, channels(4, 16), "subgroup", "subgroup", "subgroup"],
     [swiftShader, channels(16, 16), "register", "register", "register"],
     [swiftShader, channels(1, 16), "direct", "direct", "direct"],
     [gpu, channels(64, 64), "split-k", "split-k", "tiled"],
@@ -111,6 +111,31 @@ describe("conv2d", () => {
     expect(choice(llvmpipe, strided(8, 4, 256, 512))).toBe("subgroup");
     expect(choice(swiftShader, strided(8, 28, 128, 256))).toBe("register");
     expect(choice(gpu, strided(8, 28, 128, 256))).not.toBe("im2col");
+  });
+
+  test("makes the input gradient of few channels from that of the matrix of patches", () => {
+    const choice = (on: Abilities, batch: number, size: number, channels: number, out = 64) => {
+      const [x, w] = [
+        [batch, size, size, channels],
+        [3, 3, channels, out],
+      ];
+      const of = convolutionGeometry("test", x, w, { padding: 1 });
+      return inputGradientFamily.candidates(on, of)[0];
+    };
+    for (const on of [llvmpipe, swiftShader, gpu]) {
+      expect(choice(on, 8, 32, 3)).toBe("col2im");
+      expect(choice(on, 8, 32, 4)).toBe("col2im");
+      expect(choice(on, 1, 4, 3)).toBe("direct");
+      expect(choice(on, 8, 32, 48)).not.toBe("col2im");
+    }
+    // Not in vec4s: packing needs subgroups, and rows to fill its blocks.
+    expect(choice(llvmpipe, 1, 33, 3)).toBe("col2im");
+    expect(choice(swiftShader, 1, 33, 3)).toBe("direct");
+    expect(choice(llvmpipe, 1, 33, 1)).toBe("direct");
+    expect(choice(llvmpipe, 8, 32, 8)).toBe("subgroup");
+    expect(choice(gpu, 8, 32, 8)).toBe("col2im");
+    // A matrix of one image that not every device can bind.
+    expect(choice(gpu, 1, 2048, 3)).toBe("direct");
   });
 
   test("takes whole tiles on GPUs where there are many", () => {

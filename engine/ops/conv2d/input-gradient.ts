@@ -6,9 +6,7 @@ import subgroupSource from "../../../shaders/conv2d/input-gradient-subgroup.wgsl
 import tiledSource from "../../../shaders/conv2d/input-gradient-tiled.wgsl";
 import type { Kernel } from "../../kernel.ts";
 import { ceilDiv } from "../../shape.ts";
-import type { Tensor } from "../../tensor.ts";
-import { phasesOf, type Geometry, type Phase } from "../conv2d-geometry.ts";
-import { fillWith } from "../fill.ts";
+import type { Geometry, Phase } from "../conv2d-geometry.ts";
 import { defineFamily, type Abilities } from "../variants.ts";
 import {
   canTile,
@@ -18,13 +16,12 @@ import {
   type TiledProduct,
   type Tiling,
 } from "../workgroup-tiles.ts";
+import { col2imInputGradient, prefersCol2im } from "./col2im.ts";
 import {
-  byGeometry,
   columnGroups,
   defineConvolution,
   describeGeometry,
   elementwise,
-  fewestColumns,
   isDepthwise,
   onePart,
   packedIn,
@@ -40,6 +37,7 @@ import {
   type InputGradientTensors,
   type InputGradientVariant,
 } from "./launch.ts";
+import { reachedPhases } from "./phases.ts";
 import { pointwiseInputGradient } from "./pointwise.ts";
 import { preferredWinograd } from "./winograd-choice.ts";
 import { winogradInputGradient } from "./winograd.ts";
@@ -53,30 +51,13 @@ function variant(
 ): InputGradientVariant {
   const run = ({ dy, w, dx }: InputGradientTensors, geometry: Geometry): void => {
     const types = { T: dy.dtype };
-    forEachPhase(geometry, dx, (phase) => {
+    for (const phase of reachedPhases(geometry, dx)) {
       const overrides = overridesOf(geometry, phase[1]);
       kernel({ dy, w, dx }, paramsOf(geometry, onePart, phase), { types, overrides });
-    });
+    }
   };
   return { name, canRun, run };
 }
-
-type PhasePair = readonly [Phase, Phase];
-
-/** By phases no kernel multiplies by zeros. Those that no tap reaches are zero. */
-function forEachPhase(geometry: Geometry, dx: Tensor, dispatch: (phase: PhasePair) => void): void {
-  const phases = phasePairs(geometry);
-  const reached = phases.filter(
-    ([y, x]) => y.tap < geometry.kernel[0] && x.tap < geometry.kernel[1],
-  );
-  if (reached.length < phases.length) fillWith(dx, 0);
-  for (const phase of reached) dispatch(phase);
-}
-
-const phasePairs = byGeometry((geometry): readonly PhasePair[] => {
-  const columns = phasesOf(geometry, 1);
-  return phasesOf(geometry, 0).flatMap((y) => columns.map((x) => [y, x] as const));
-});
 
 const direct = variant(
   "direct",
@@ -139,10 +120,10 @@ function tiledVariant(tiling: Tiling): InputGradientVariant {
       const overrides = { OWN_ROWS: tiling.ownRows };
       runTiled("conv2d-input-gradient", dx, tiling, tiledProductOf(geometry), (sums, parts) => {
         const types = { T: dy.dtype, O: sums.dtype };
-        forEachPhase(geometry, sums, (phase) => {
+        for (const phase of reachedPhases(geometry, sums)) {
           const params = paramsOf(geometry, { parts }, phase);
           tiledKernel({ dy, w, dx: sums }, params, { types, overrides });
-        });
+        }
       });
     },
   };
@@ -165,13 +146,13 @@ const depthwise = variant(
 /** As of the convolution; the columns of the tiles are the channels of x. */
 function prefer(device: Abilities, geometry: Geometry): readonly string[] {
   if (isDepthwise(geometry)) return ["depthwise"];
-  const winograd = preferredWinograd(device, geometry);
+  const matrix = prefersCol2im(device, geometry) ? ["col2im"] : [];
+  const special = ["pointwise", ...preferredWinograd(device, geometry), ...matrix];
   if (!device.adapter.software) {
     const tiled = preferredTilings(device, tiledProductOf(geometry));
-    return ["pointwise", ...winograd, ...tiled, "register", "direct"];
+    return [...special, ...tiled, "register", "direct"];
   }
-  if (geometry.inChannels < fewestColumns) return ["register", "subgroup", "direct"];
-  return ["pointwise", ...winograd, "subgroup", "register", "direct"];
+  return [...special, "subgroup", "register", "direct"];
 }
 
 export const inputGradientFamily = defineFamily<InputGradientTensors, Geometry>({
@@ -182,6 +163,7 @@ export const inputGradientFamily = defineFamily<InputGradientTensors, Geometry>(
     ...tilings.map(tiledVariant),
     subgroup,
     depthwise,
+    col2imInputGradient,
     pointwiseInputGradient,
     winogradInputGradient(2),
     winogradInputGradient(4),
