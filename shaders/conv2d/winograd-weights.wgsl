@@ -19,7 +19,8 @@ struct Params {
   columns: u32, // cout in units of E
   side: u32,    // TILE + 2, for a loop that must not be unrolled
   position: u32, // from the matrix of one position to the next
-  packing: vec4<u32>, // of these matrices: rows are ci, columns co
+  packing: vec4<u32>, // of these matrices: rows are ci, columns co; see `place`
+  quad: u32,
 }
 
 @group(0) @binding(0) var<storage, read> w: array<T>;         // [3, 3, cin, cout]
@@ -48,7 +49,7 @@ fn main(
   var c1 = column_of(index, 1u);
   var c2 = column_of(index, 2u);
   let row = index / params.columns;
-  var at = place(params.packing, row, index - row * params.columns);
+  var at = place(params.packing, params.quad, row, index - row * params.columns);
   for (var r = 0u; r < params.side; r++) {
     let u = weight_line(Taps(c0[0], c1[0], c2[0]));
     for (var c = 0u; c < TILE + 2u; c++) {

@@ -91,9 +91,13 @@ const outputGradientKernel = define("output-gradient", outputGradientSource, str
 const weightsKernel = define("weights", weightsSource, ["kernels"]);
 const weightGradientKernel = define("weight-gradient", weightGradientSource, ["kernels"]);
 
-/** Members `packing` and `position` of `struct Params`. */
-function packingParams({ rowBlock, rowStep, columnBlock, columnStep, size }: Packing) {
-  return { packing: [rowBlock, rowStep, columnBlock, columnStep], position: size };
+/** Members `packing`, `quad` and `position` of `struct Params`. */
+function packingParams({ rowBlock, quadStep, rowStep, columnBlock, columnStep, size }: Packing) {
+  return {
+    packing: [rowBlock, rowStep, columnBlock, columnStep],
+    quad: quadStep,
+    position: size,
+  };
 }
 
 /** `struct Params` of winograd-tiles.wgsl for images [images, height, width, channels]. */
@@ -122,6 +126,7 @@ function tileParams(
     strips: ceilDiv(tilesX, strip),
     side: tile + 2,
     packing: [packing.rowBlock, packing.rowStep, packing.columnBlock, packing.columnStep],
+    quad: packing.quadStep,
     position: packing.size,
   };
 }
