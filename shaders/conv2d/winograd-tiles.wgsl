@@ -18,7 +18,7 @@ struct Params {
   rows: u32,
   strip: u32,  // tiles of a strip, fewer in the last one
   strips: u32, // strips of a row
-  side: u32,   // TILE + 2, for loops that must not be unrolled: their code would take seconds to compile
+  side: u32,   // TILE + 2, for loops that must not be unrolled: see winograd.wgsl
   position: u32, // from the matrix of one position to the next
   packing: vec4<u32>, // of these matrices: rows are tiles, columns channels; see `place` of winograd.wgsl
   quad: u32,

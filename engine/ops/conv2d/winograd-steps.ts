@@ -24,6 +24,9 @@ import { packingOf, unpackedOf, type Packing } from "../matmul/packed.ts";
 /** Results along the side of a tile. */
 export type TileSize = 2 | 4;
 
+/** Of a row or a column of a kernel. */
+const taps = 3;
+
 /** Values of the transform of one tile or one kernel: (tile + 2)^2. */
 export function positionsOf(tile: TileSize): number {
   return (tile + 2) ** 2;
@@ -210,11 +213,17 @@ export function transformWeights(w: Tensor, tile: TileSize, flip: boolean, order
   const [, , inChannels = 0, outChannels = 0] = w.shape;
   const out = allocateMatrices("conv2d", w, tile, [inChannels, outChannels], order);
   const columns = outChannels / shapeOfWork(w).lanes;
-  const params = { kernels: inChannels * columns, columns, side: tile + 2 };
+  const params = {
+    kernels: inChannels * columns,
+    columns,
+    side: tile + 2,
+    taps,
+    flip: Number(flip),
+  };
   weightsKernel(
     { w, out: out.values },
     { ...params, ...packingParams(out.packing) },
-    optionsOf(tile, w, { FLIP: Number(flip) }),
+    optionsOf(tile, w),
   );
   return out;
 }
@@ -227,6 +236,6 @@ export function transformWeightGradient(
   tile: TileSize,
 ): void {
   const tensors = { products, sums: sums ?? products, dw };
-  const params = { kernels: dw.size / 9 / shapeOfWork(dw).lanes, side: tile + 2 };
+  const params = { kernels: dw.size / 9 / shapeOfWork(dw).lanes, side: tile + 2, taps };
   weightGradientKernel(tensors, params, optionsOf(tile, dw, { SUMS: Number(sums !== undefined) }));
 }
