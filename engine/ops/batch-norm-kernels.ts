@@ -237,18 +237,18 @@ export function channelGradients(
   const g =
     typeof mask === "string" ? dy : Tensor.allocate("batchNorm", x.device, x.shape, x.dtype);
   if (typeof mask === "string") {
-    const overrides = { MASK: Number(mask === "from x") };
-    sumsKernel({ x, dy, moments, partials_out: partials }, summing, { overrides, types });
+    const params = { ...summing, mask: Number(mask === "from x") };
+    sumsKernel({ x, dy, moments, partials_out: partials }, params, { types });
   } else {
     const tensors = { x, dy, y: mask.from, moments, g, partials_out: partials };
-    sumsAndMaskKernel(tensors, summing, { types });
+    sumsAndMaskKernel(tensors, { ...summing, mask: 0 }, { types });
   }
   const shape: Shape = x.shape.slice(-1);
   const dweight = Tensor.allocate("batchNorm", x.device, shape, "f32");
   const dbias = Tensor.allocate("batchNorm", x.device, shape, "f32");
   const slopes = scratch(x, 2);
   const tensors = { partials, moments, dweight, dbias, slopes_out: slopes };
-  combineGradientKernel(tensors, summing, { overrides: teamFor(x), types });
+  combineGradientKernel(tensors, { ...summing, mask: 0 }, { overrides: teamFor(x), types });
   return { dweight, dbias, slopes, g };
 }
 
@@ -261,12 +261,9 @@ export function inputGradient(
   maskFromX: boolean,
 ): Tensor {
   const dx = Tensor.allocate("batchNorm", x.device, x.shape, x.dtype);
-  const overrides = {
-    MASK: Number(maskFromX),
-    BATCH_STATISTICS: Number(slopes !== undefined),
-  };
+  const overrides = { BATCH_STATISTICS: Number(slopes !== undefined) };
   const tensors = { x, dy: g, moments, slopes: slopes ?? moments, dx };
   const { writing, types } = cutOf(x);
-  inputKernel(tensors, writing, { overrides, types });
+  inputKernel(tensors, { ...writing, mask: Number(maskFromX) }, { overrides, types });
   return dx;
 }

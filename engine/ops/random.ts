@@ -6,12 +6,13 @@ import source from "../../shaders/random/distributions.wgsl";
 import { defaultDevice } from "../device/device.ts";
 import type { DType } from "../dtype.ts";
 import { ArgumentError } from "../errors.ts";
-import { defineKernel, linearGrid, type ParamValues } from "../kernel.ts";
+import { defineKernel, type KernelDefinition } from "../kernel.ts";
 import { defaultGenerator, halves, type Generator } from "../philox.ts";
 import { onReplay } from "../replay.ts";
 import { checkShape, type Shape } from "../shape.ts";
 import { setRequiresGrad, Tensor } from "../tensor.ts";
 import type { CreateOptions } from "./create.ts";
+import { stepGrid, vectorsOn } from "./vectors.ts";
 
 export interface RandomOptions extends Omit<CreateOptions, "dtype"> {
   /** Default: `defaultGenerator()`. */
@@ -37,7 +38,8 @@ export interface IntegerOptions extends RandomOptions {
   readonly dtype?: "i32" | "u32";
 }
 
-const grid = ({ blocks }: ParamValues) => linearGrid(blocks as number, 64);
+const grid: KernelDefinition["grid"] = ({ blocks }, overrides) =>
+  stepGrid({ size: blocks as number }, overrides);
 
 const uniformKernel = defineKernel({
   name: "random-uniform",
@@ -87,7 +89,8 @@ export function randomUniform(shape: Shape, options: UniformOptions = {}): Tenso
     smallest,
     largest: floatBelow(max),
   };
-  if (out.size > 0) uniformKernel({ out }, () => ({ ...noDistribution, ...start, ...range }));
+  const params = () => ({ ...noDistribution, ...start, ...range });
+  if (out.size > 0) uniformKernel({ out }, params, sharing(out));
   return out;
 }
 
@@ -107,7 +110,8 @@ export function randomNormal(shape: Shape, options: NormalOptions = {}): Tensor 
     );
   }
   const { out, start } = prepare("randomNormal", shape, "f32", options);
-  if (out.size > 0) normalKernel({ out }, () => ({ ...noDistribution, ...start, a: mean, b: std }));
+  const params = () => ({ ...noDistribution, ...start, a: mean, b: std });
+  if (out.size > 0) normalKernel({ out }, params, sharing(out));
   return out;
 }
 
@@ -141,10 +145,14 @@ export function randomInteger(
   const { out, start } = prepare("randomInteger", shape, dtype, options);
   // 2^32 numbers do not fit into a word: every word is one of them.
   const bounds = { low: low >>> 0, range: (high - low) % 2 ** 32 };
-  if (out.size > 0) {
-    integerKernel({ out_words: out }, () => ({ ...noDistribution, ...start, ...bounds }));
-  }
+  const params = () => ({ ...noDistribution, ...start, ...bounds });
+  if (out.size > 0) integerKernel({ out_words: out }, params, sharing(out));
   return out;
+}
+
+/** How many blocks an invocation makes. */
+function sharing({ device }: Tensor) {
+  return { overrides: { VECTORS: vectorsOn(device) } };
 }
 
 /** Memory for the numbers, and the blocks of the generator that make them. */

@@ -9,8 +9,11 @@ import { ceilDiv, sizeOf, type Shape } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
 import { spreadGrid, spreadOf } from "./vectors.ts";
 
-const foldGrid: KernelDefinition["grid"] = ({ slabs, width, slices }, overrides) =>
-  spreadGrid((slabs as number) * ceilDiv(width as number, 4) * (slices as number), overrides);
+const foldGrid: KernelDefinition["grid"] = ({ slabs, width, slices, vectors }, overrides) =>
+  spreadGrid((slabs as number) * ceilDiv(width as number, 4) * (slices as number), {
+    ...overrides,
+    VECTORS: vectors as number,
+  });
 
 const foldKernel = defineKernel({
   name: "reduce-fold",
@@ -31,7 +34,8 @@ const rowsKernel = defineKernel({
   source: reduceSource,
   entryPoint: "rows",
   bindings: ["x", "x_scalars", "out_scalars", "params"],
-  grid: ({ slabs }, overrides) => spreadGrid(slabs as number, overrides),
+  grid: ({ slabs, vectors }, overrides) =>
+    spreadGrid(slabs as number, { ...overrides, VECTORS: vectors as number }),
 });
 
 /** A tensor seen as [outer, length, inner], where `length` is reduced. */
@@ -203,9 +207,9 @@ function foldPass(x: Tensor, fold: Fold, pass: Pass): Tensor {
     slices,
     group,
     rows_per_group: rowsPerGroup,
-    ...constants(x, pass),
+    ...constants(x, out, pass, outer * slices * ceilDiv(width, 4)),
   };
-  const options = optionsFor(x, out, pass, aligned, outer * slices * ceilDiv(width, 4));
+  const options = optionsFor(x, out, pass, aligned);
   if (width % 4 === 0) foldKernel({ x, x_scalars: x, out }, params, options);
   else foldRaggedKernel({ x, x_scalars: x, out_scalars: out }, params, options);
   return out;
@@ -214,8 +218,9 @@ function foldPass(x: Tensor, fold: Fold, pass: Pass): Tensor {
 function rowsPass(x: Tensor, { outer, length }: Block, pass: Pass): Tensor {
   const out = pass.last ?? partialTensor(x, outer);
   const layout = { slabs: outer, slab: length, width: 1, slices: 1, group: 1, rows_per_group: 0 };
-  const options = optionsFor(x, out, pass, outer === 1 || length % 4 === 0, outer);
-  rowsKernel({ x, x_scalars: x, out_scalars: out }, { ...layout, ...constants(x, pass) }, options);
+  const params = { ...layout, ...constants(x, out, pass, outer) };
+  const options = optionsFor(x, out, pass, outer === 1 || length % 4 === 0);
+  rowsKernel({ x, x_scalars: x, out_scalars: out }, params, options);
   return out;
 }
 
@@ -228,20 +233,24 @@ export function accumulatorOf(dtype: DType): "f32" | "i32" | "u32" {
   return dtype === "f16" ? "f32" : dtype;
 }
 
-function constants(x: Tensor, { kind, divisor = 1 }: Reduction) {
-  return { identity: identityBits[kind][accumulatorOf(x.dtype)], divisor };
+/** Members of `struct Params` for so many slices or slabs; only the last pass divides. */
+function constants(x: Tensor, out: Tensor, { kind, divisor = 1, last }: Pass, items: number) {
+  return {
+    identity: identityBits[kind][accumulatorOf(x.dtype)],
+    divisor: out === last ? divisor : 1,
+    vectors: spreadOf(x.device, items).VECTORS,
+  };
 }
 
-function optionsFor(x: Tensor, out: Tensor, pass: Pass, aligned: boolean, items: number) {
-  const { kind, square = false, divisor, label } = pass;
+function optionsFor(x: Tensor, out: Tensor, pass: Pass, aligned: boolean) {
+  const { kind, square = false, label } = pass;
   return {
     overrides: {
       OP: kind,
-      ...spreadOf(x.device, items),
+      WORKGROUP: spreadOf(x.device, 1).WORKGROUP,
       ALIGNED: Number(aligned),
       IS_FLOAT: Number(isFloat(x.dtype)),
       SQUARE: Number(square),
-      DIVIDE: Number(divisor !== undefined && out === pass.last),
     },
     types: { T: x.dtype, A: accumulatorOf(x.dtype), O: out.dtype },
     label,

@@ -81,13 +81,15 @@ fn main(
     }
     down -= i32(params.shift_step_y);
   }
-  for (var p = 0u; p < ROWS_PER_LANE; p++) {
-    let pixel = pixel_after(corner, lane + p * LANES, params.phase_height, params.phase_width);
-    if (pixel.image < params.batch) {
-      let at = phase_pixel(pixel) * in_groups + group;
-      for (var q = 0u; q < min(COLUMN_GROUPS, in_groups - group); q++) {
-        dx[at + q] = V(acc[8u * p + q]);
-      }
+  let end = min(first + TILE_ROWS, params.batch * params.phase_height * params.phase_width);
+  var sums = acc; // see lib/subgroup-tile.wgsl
+  var row_sums = 0u;
+  for (var row = first + lane; row < end; row += LANES) {
+    let pixel = pixel_after(corner, row - first, params.phase_height, params.phase_width);
+    let at = phase_pixel(pixel) * in_groups;
+    for (var q = group; q < min(group + COLUMN_GROUPS, in_groups); q++) {
+      dx[at + q] = V(sums[row_sums + q - group]);
     }
+    row_sums += ROW_SUMS;
   }
 }

@@ -80,15 +80,15 @@ fn main(
       }
     }
   }
-  let pixels = params.batch * params.out_height * params.out_width;
-  for (var p = 0u; p < ROWS_PER_LANE; p++) {
-    let pixel = first + lane + p * LANES;
-    if (pixel < pixels) {
-      for (var q = 0u; q < min(COLUMN_GROUPS, out_groups - group); q++) {
-        var sum = acc[8u * p + q];
-        if (BIAS) { sum += vec4f(bias[group + q]); }
-        out[pixel * out_groups + group + q] = V(sum);
-      }
+  let end = min(first + TILE_ROWS, params.batch * params.out_height * params.out_width);
+  var sums = acc; // see lib/subgroup-tile.wgsl
+  var row_sums = 0u;
+  for (var pixel = first + lane; pixel < end; pixel += LANES) {
+    for (var q = group; q < min(group + COLUMN_GROUPS, out_groups); q++) {
+      var sum = sums[row_sums + q - group];
+      if (BIAS) { sum += vec4f(bias[q]); }
+      out[pixel * out_groups + q] = V(sum);
     }
+    row_sums += ROW_SUMS;
   }
 }

@@ -93,12 +93,13 @@ fn main(
     dy_at += 4u * out_groups;
     p0 = next_pixel(p3);
   }
-  for (var r = 0u; r < ROWS_PER_LANE; r++) {
-    if (own + r < rows) {
-      let at = (workgroup_id.z * rows + own + r) * out_groups + group;
-      for (var q = 0u; q < min(COLUMN_GROUPS, out_groups - group); q++) {
-        dw[at + q] = vec4<O>(acc[8u * r + q]);
-      }
+  var sums = acc; // see lib/subgroup-tile.wgsl
+  var row_sums = 0u;
+  for (var row = own; row < min(own + ROWS_PER_LANE, rows); row++) {
+    let at = (workgroup_id.z * rows + row) * out_groups;
+    for (var q = group; q < min(group + COLUMN_GROUPS, out_groups); q++) {
+      dw[at + q] = vec4<O>(sums[row_sums + q - group]);
     }
+    row_sums += ROW_SUMS;
   }
 }

@@ -27,8 +27,9 @@ fn column_at(strip: Strip, column: i32) -> Line {
     var y = i32(strip.top) - params.pad_top;
     let line = i32(params.width * params.channels);
     var at = (i32(strip.image * params.height) + y) * line + column * i32(params.channels) + i32(strip.channel);
-    for (var r = 0u; r < TILE + 2u; r++) {
-      if (y >= 0 && y < i32(params.height)) { d[r] = E(x[at]); }
+    for (var r = 0u; r < params.side; r++) {
+      d = next(d);
+      if (y >= 0 && y < i32(params.height)) { d[TILE + 1u] = E(x[at]); }
       y++;
       at += line;
     }
@@ -82,8 +83,9 @@ fn store_tile(first: u32, c0: Line, c1: Line, c2: Line, c3: Line, c4: Line, c5: 
   for (var r = 0u; r < params.side; r++) {
     var v = input_line(Line(r0[0], r1[0], r2[0], r3[0], r4[0], r5[0]));
     if (TILE == 2u) { v = input_line(Line(r2[0], r3[0], r4[0], r5[0], E(), E())); }
-    for (var c = 0u; c < TILE + 2u; c++) {
-      out[at] = v[c];
+    for (var c = 0u; c < params.side; c++) {
+      out[at] = v[0];
+      v = next(v);
       at += params.position;
     }
     r0 = next(r0);

@@ -23,8 +23,9 @@ fn column_at(strip: Strip, column: u32) -> Line {
   if (strip.image < params.images && column < params.width) {
     let line = params.width * params.channels;
     var at = (strip.image * params.height + strip.top) * line + column * params.channels + strip.channel;
-    for (var r = 0u; r < TILE; r++) {
-      if (strip.top + r < params.height) { t[r] = E(dy[at]); }
+    for (var r = 0u; r < params.side - 2u; r++) {
+      t = Results(t[1], t[2], t[3], E());
+      if (strip.top + r < params.height) { t[TILE - 1u] = E(dy[at]); }
       at += line;
     }
   }
@@ -53,8 +54,9 @@ fn main(
     for (var r = 0u; r < params.side; r++) {
       var v = output_gradient_line(Results(c0[0], c1[0], c2[0], c3[0]));
       if (TILE == 2u) { v = output_gradient_line(Results(c2[0], c3[0], E(), E())); }
-      for (var c = 0u; c < TILE + 2u; c++) {
-        out[at] = v[c];
+      for (var c = 0u; c < params.side; c++) {
+        out[at] = v[0];
+        v = next(v);
         at += params.position;
       }
       c0 = next(c0);

@@ -52,7 +52,7 @@ fn main(
       r5 = output_line(row);
     }
     let left = tile * TILE;
-    for (var c = 0u; c < min(TILE, params.width - left); c++) {
+    for (var c = 0u; c < min(params.side - 2u, params.width - left); c++) {
       var column = output_line(Line(r0[0], r1[0], r2[0], r3[0], r4[0], r5[0]));
       if (TILE == 2u) { column = output_line(Line(r2[0], r3[0], r4[0], r5[0], E(), E())); }
       var to = ((strip.image * params.height + strip.top) * params.width + left + c) * params.channels + strip.channel;

@@ -18,9 +18,10 @@ struct Params {
   rows: u32,
   strip: u32,  // tiles of a strip, fewer in the last one
   strips: u32, // strips of a row
-  side: u32,   // TILE + 2, for loops that must not be unrolled: their code would take seconds to compile
+  side: u32,   // TILE + 2, for loops that must not be unrolled: see winograd.wgsl
   position: u32, // from the matrix of one position to the next
   packing: vec4<u32>, // of these matrices: rows are tiles, columns channels; see `place` of winograd.wgsl
+  quad: u32,
 }
 
 struct Strip {
@@ -46,5 +47,5 @@ fn strip_at(index: u32) -> Strip {
 // A tile of a strip's row at position 0. Transformed tiles are stored [position, tile, channel], position (TILE + 2) row + column, so
 // that each position is a matrix.
 fn place_of(strip: Strip, tile: u32) -> u32 {
-  return place(params.packing, strip.row * params.tiles_x + tile, strip.channel);
+  return place(params.packing, params.quad, strip.row * params.tiles_x + tile, strip.channel);
 }

@@ -17,6 +17,7 @@ override WORKGROUP: u32 = 64u;
 struct Params {
   kernels: u32, // cin cout in units of E
   side: u32,    // TILE + 2, for a loop that must not be unrolled
+  taps: u32,    // 3, likewise
 }
 
 @group(0) @binding(0) var<storage, read> products: array<E>; // [(TILE + 2)^2, cin, cout]
@@ -53,15 +54,27 @@ fn main(
     r4 = r5;
     r5 = weight_gradient_line(row);
   }
-  for (var c = 0u; c < 3u; c++) {
-    var column = weight_gradient_line(Line(r0[c], r1[c], r2[c], r3[c], r4[c], r5[c]));
-    if (TILE == 2u) { column = weight_gradient_line(Line(r2[c], r3[c], r4[c], r5[c], E(), E())); }
+  for (var c = 0u; c < params.taps; c++) {
+    var column = weight_gradient_line(Line(r0[0], r1[0], r2[0], r3[0], r4[0], r5[0]));
+    if (TILE == 2u) { column = weight_gradient_line(Line(r2[0], r3[0], r4[0], r5[0], E(), E())); }
     var to = index + c * params.kernels;
-    for (var r = 0u; r < 3u; r++) {
-      var sum = column[r];
+    for (var r = 0u; r < params.taps; r++) {
+      var sum = column[0];
       if (SUMS) { sum += sums[to]; }
       dw[to] = T(sum);
+      column = next_tap(column);
       to += 3u * params.kernels;
     }
+    r0 = next_tap(r0);
+    r1 = next_tap(r1);
+    r2 = next_tap(r2);
+    r3 = next_tap(r3);
+    r4 = next_tap(r4);
+    r5 = next_tap(r5);
   }
+}
+
+// As `next` of winograd.wgsl.
+fn next_tap(taps: Taps) -> Taps {
+  return Taps(taps[1], taps[2], E());
 }

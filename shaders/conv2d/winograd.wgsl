@@ -125,13 +125,16 @@ fn weight_gradient_line(u: Line) -> Taps {
   );
 }
 
-// Where vector `column` (E) of row `row` of a matrix is: of 32 rows and 8 vectors, and within these. The matrices of one position
+// Where vector `column` (E) of row `row` of a matrix is: of 32 rows, 4 of these, and 8 vectors, and within these. The matrices of one position
 // of the patch are stored row after row, or packed for matmul/packed.wgsl; see engine/ops/matmul/packed.ts.
-fn place(packing: vec4u, row: u32, column: u32) -> u32 {
-  return row / 32u * packing.x + row % 32u * packing.y + column / 8u * packing.z + column % 8u * packing.w;
+fn place(packing: vec4u, quad: u32, row: u32, column: u32) -> u32 {
+  let at = row / 32u * packing.x + row % 32u / 4u * quad + row % 4u * packing.y;
+  return at + column / 8u * packing.z + column % 8u * packing.w;
 }
 
-// Moves the next value to the front. A loop that always takes the front needs no index into registers and no unrolling.
+// Moves the next value to the front. A loop that always takes the front needs no index into registers and no unrolling: llvmpipe
+// compiles each vec4 that is loaded or stored in 20 to 30 ms, so there is one of each in the code. Loops of constant length would be
+// unrolled, so their lengths are in Params.
 fn next(line: Line) -> Line {
   return Line(line[1], line[2], line[3], line[4], line[5], E());
 }

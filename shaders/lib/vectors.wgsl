@@ -17,6 +17,11 @@ struct Span {
 }
 
 fn span_of(workgroup_id: vec3u, num_workgroups: vec3u, local_index: u32, count: u32) -> Span {
-  let begin = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP * VECTORS;
-  return Span(begin + local_index, min(begin + WORKGROUP * VECTORS, count));
+  return span_of_many(workgroup_id, num_workgroups, local_index, count, VECTORS);
+}
+
+// The same for a number of items that is no override.
+fn span_of_many(workgroup_id: vec3u, num_workgroups: vec3u, local_index: u32, count: u32, vectors: u32) -> Span {
+  let begin = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP * vectors;
+  return Span(begin + local_index, min(begin + WORKGROUP * vectors, count));
 }

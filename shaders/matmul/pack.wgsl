@@ -2,7 +2,7 @@
 //
 // x is [matrices, rows, columns]. 32 rows, or 32 columns where the sums run down the rows (ACROSS), make a block: for every 4
 // steps of the sum 32 vec4s.
-//   along:  vec4 number i holds 4 neighbours of row i of the block; the sums run along the rows.
+//   along:  vec4 number i holds 4 neighbours of row 4 (i % 8) + i / 8 of the block; the sums run along the rows.
 //   across: vec4 number i holds columns 4 (i % 8) to 4 (i % 8) + 3 of the block and of row i / 8 of 4; the sums run down the columns.
 // Steps that fill up the last 4 are zero. Rows or columns that fill up the last block are copies of others: they make results
 // that nobody stores.
@@ -47,6 +47,11 @@ fn part_of(workgroup: u32, local: u32) -> Part {
   return Part(matrix, block - matrix * params.blocks, first, end, to);
 }
 
+// The row of a block whose neighbours lie in vec4 number i: so those of a lane, 8 apart, are 4 neighbouring rows.
+fn row_of(i: u32) -> u32 {
+  return 4u * (i % 8u) + i / 8u;
+}
+
 @compute @workgroup_size(BLOCK)
 fn aligned(
   @builtin(workgroup_id) workgroup_id: vec3u,
@@ -56,7 +61,7 @@ fn aligned(
   let part = part_of(linear_workgroup(workgroup_id, num_workgroups), local);
   let line = params.columns / 4u;
   let matrix = part.matrix * (params.matrix / 4u);
-  let row = min(part.block * BLOCK + local, params.rows - 1u);
+  let row = min(part.block * BLOCK + row_of(local), params.rows - 1u);
   let column = min(part.block * 8u + local % 8u, line - 1u);
   var to = part.to;
   for (var step = part.first; step < part.end; step++) {
@@ -84,7 +89,7 @@ fn ragged(
   let matrix = part.matrix * params.matrix;
   var to = part.to;
   for (var step = part.first; step < part.end; step++) {
-    let row = select(part.block * BLOCK + local, 4u * step + local / 8u, ACROSS);
+    let row = select(part.block * BLOCK + row_of(local), 4u * step + local / 8u, ACROSS);
     let column = select(4u * step, part.block * BLOCK + 4u * (local % 8u), ACROSS);
     out[to] = V(
       element(matrix, row, column),

@@ -5,8 +5,8 @@ enable subgroups;
 //   out[b, first + i, j] = sum over p of a[b, i, p] b[b, p, j] + bias[j]
 //
 // One subgroup, which is a whole workgroup, makes 32 x 32 elements, 4 steps of k at a time: lib/subgroup-tile.wgsl. For these
-// it needs 32 rows of a and 32 columns of b, 4 long: 32 vec4s of each, which lie together, those of one lane 8 apart. How they
-// come there: pack.wgsl. The next 32 vec4s are the next 4 steps of k; all steps of one tile make a block.
+// it needs 32 rows of a and 32 columns of b, 4 long: 32 vec4s of each, which lie together, those of one lane 8 apart: 4
+// neighbouring rows or columns, 4 long, which the lane turns round where it must. How they come there: pack.wgsl. The next 32 vec4s are the next 4 steps of k; all steps of one tile make a block.
 // subgroup.wgsl computes the same from matrices as they are. There rows of 4 KiB and their multiples compete for the same few
 // places of the first cache, and a tile reads from 32 pages of memory at a time.
 // Rows and columns that fill up the last tile are computed from whatever is there, and not stored.
@@ -21,8 +21,6 @@ alias T = f32; // storage of a, b and bias; sums are f32
 alias O = f32; // storage of out
 alias V = vec4<T>;
 
-override TRANSPOSE_A: bool = false; // the vec4s of a lie along m
-override TRANSPOSE_B: bool = false; // the vec4s of b lie along k
 override BIAS: bool = false;
 
 struct Params {
@@ -33,6 +31,9 @@ struct Params {
   b_batch: u32,
   batch: u32, // matrices of out, one for each workgroup_id.z
   first: u32, // row of out that the result begins at
+  // Which way vec4s lie: uniforms, not overrides, because turning costs next to nothing and one more pipeline a third of a second.
+  a_across: u32, // 1: those of a lie along m, not along k
+  b_across: u32, // 1: those of b lie along n
 }
 
 @group(0) @binding(0) var<storage, read> a: array<V>;         // [batch, m / 32, steps, 32]
@@ -42,11 +43,6 @@ struct Params {
 @group(0) @binding(4) var<uniform> params: Params;
 
 const STEP = 32u; // vec4s of a and of b for 4 steps of k
-
-// The lane's row p of the tile: 8 apart, or 4 neighbours where they lie in one vec4.
-fn row_of(lane: u32, p: u32) -> u32 {
-  return select(lane + LANES * p, ROWS_PER_LANE * lane + p, TRANSPOSE_A);
-}
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -65,7 +61,7 @@ fn main(
   var b_at = (workgroup_id.z * params.b_batch + tile_column) * block + lane;
   var acc: Tile;
   for (var step = 0u; step < params.steps; step++) {
-    let columns = Columns(
+    var columns = mat4x4f(
       vec4f(b[b_at]),
       vec4f(b[b_at + LANES]),
       vec4f(b[b_at + 2u * LANES]),
@@ -77,26 +73,27 @@ fn main(
       vec4f(a[a_at + 2u * LANES]),
       vec4f(a[a_at + 3u * LANES]),
     );
-    if (TRANSPOSE_A) { rows = transpose(rows); }
-    if (TRANSPOSE_B) {
-      multiply_by_rows(&acc, Rows(rows[0], rows[1], rows[2], rows[3]), columns);
-    } else {
-      multiply_by_columns(&acc, Rows(rows[0], rows[1], rows[2], rows[3]), columns);
-    }
+    if (params.b_across == 0u) { columns = transpose(columns); }
+    if (params.a_across != 0u) { rows = transpose(rows); }
+    multiply_by_columns(
+      &acc,
+      Rows(rows[0], rows[1], rows[2], rows[3]),
+      Columns(columns[0], columns[1], columns[2], columns[3]),
+    );
     a_at += STEP;
     b_at += STEP;
   }
-  let row = tile_row * TILE_ROWS;
   let group = tile_column * COLUMN_GROUPS;
-  let first = (workgroup_id.z * params.m + params.first) * groups + group;
-  for (var p = 0u; p < ROWS_PER_LANE; p++) {
-    let own = row + row_of(lane, p);
-    if (own < params.m) {
-      for (var q = 0u; q < min(COLUMN_GROUPS, groups - group); q++) {
-        var sum = acc[8u * p + q];
-        if (BIAS) { sum += vec4f(bias[group + q]); }
-        out[first + own * groups + q] = vec4<O>(sum);
-      }
+  let own = tile_row * TILE_ROWS + ROWS_PER_LANE * lane;
+  var sums = acc; // see lib/subgroup-tile.wgsl
+  var row_sums = 0u;
+  for (var row = own; row < min(own + ROWS_PER_LANE, params.m); row++) {
+    let at = (workgroup_id.z * params.m + params.first + row) * groups;
+    for (var q = group; q < min(group + COLUMN_GROUPS, groups); q++) {
+      var sum = sums[row_sums + q - group];
+      if (BIAS) { sum += vec4f(bias[q]); }
+      out[at + q] = vec4<O>(sum);
     }
+    row_sums += ROW_SUMS;
   }
 }

@@ -25,11 +25,6 @@ override TRANSPOSE_B: bool = false; // b is stored [n, k]
 @group(0) @binding(2) var<storage, read_write> out: array<V>; // [batch, m, n]
 @group(0) @binding(3) var<uniform> params: Params;
 
-// The lane's row p of the tile: 8 apart, or 4 neighbours where they lie in one vec4.
-fn row_of(lane: u32, p: u32) -> u32 {
-  return select(lane + LANES * p, ROWS_PER_LANE * lane + p, TRANSPOSE_A);
-}
-
 // Where the lane's vec4s of a are for the first 4 steps of k.
 fn a_places(first: u32, row: u32, lane: u32) -> vec4u {
   if (TRANSPOSE_A) {
@@ -91,13 +86,16 @@ fn main(
     a_at += a_step;
     b_at += b_step;
   }
-  let first = workgroup_id.z * params.m * groups + group;
-  for (var p = 0u; p < ROWS_PER_LANE; p++) {
-    let own = row + row_of(lane, p);
-    if (own < params.m) {
-      for (var q = 0u; q < min(COLUMN_GROUPS, groups - group); q++) {
-        out[first + own * groups + q] = V(acc[8u * p + q]);
-      }
+  // The lane's rows are 8 apart, or 4 neighbours where they lie in one vec4.
+  let end = min(params.m, row + select(TILE_ROWS, ROWS_PER_LANE * (lane + 1u), TRANSPOSE_A));
+  var own = row + select(lane, ROWS_PER_LANE * lane, TRANSPOSE_A);
+  var sums = acc; // see lib/subgroup-tile.wgsl
+  var row_sums = 0u;
+  for (; own < end; own += select(LANES, 1u, TRANSPOSE_A)) {
+    let at = (workgroup_id.z * params.m + own) * groups;
+    for (var q = group; q < min(group + COLUMN_GROUPS, groups); q++) {
+      out[at + q] = V(sums[row_sums + q - group]);
     }
+    row_sums += ROW_SUMS;
   }
 }

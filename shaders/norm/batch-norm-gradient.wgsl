@@ -21,7 +21,6 @@ alias V = vec4<f32>; // what is computed with
 
 const WORKGROUP = 64u;
 
-override MASK: bool = false;            // dy has to be masked by relu, from x
 override BATCH_STATISTICS: bool = true; // mean and variance depend on x
 override TEAM: u32 = 64u;               // invocations of combine that share a column, as in batch-norm.wgsl
 
@@ -31,6 +30,7 @@ struct Params {
   group: u32,
   rows_per_group: u32,
   slices: u32, // of each column
+  mask: u32,   // 1: dy has to be masked by relu, from x. Next to nothing beside the loads, and an override makes more pipelines
 }
 
 @group(0) @binding(0) var<storage, read> x: array<S>;       // [rows, columns]
@@ -70,7 +70,7 @@ fn channel_of(column: u32) -> Channel {
 }
 
 fn masked(slope: V, distance: V, channel: Channel) -> V {
-  if (!MASK) { return slope; }
+  if (params.mask == 0u) { return slope; }
   return select(slope, V(0.0), fma(distance, channel.scale, channel.shift) <= V(0.0));
 }
 

@@ -131,13 +131,14 @@ fn leads_team(column: u32, local_index: u32) -> bool {
 
 fn write_moments(column: u32, pivot: V, offset: V, variance: V) {
   let scale = 1.0 / sqrt(variance + params.eps);
-  moments_out[column] = pivot;
-  moments_out[params.columns + column] = offset;
-  moments_out[2u * params.columns + column] = scale;
-  if (WEIGHT) { moments_out[3u * params.columns + column] = scale * weight[column]; }
-  else { moments_out[3u * params.columns + column] = scale; }
-  if (BIAS) { moments_out[4u * params.columns + column] = bias[column]; }
-  else { moments_out[4u * params.columns + column] = V(0.0); }
+  var vectors = array<V, 5>(pivot, offset, scale, scale, V(0.0));
+  if (WEIGHT) { vectors[3] = scale * weight[column]; }
+  if (BIAS) { vectors[4] = bias[column]; }
+  // One store, which is what takes llvmpipe longest to compile, in a loop that it cannot unroll.
+  for (var at = column; at < 5u * params.columns; at += params.columns) {
+    moments_out[at] = vectors[0];
+    vectors = array<V, 5>(vectors[1], vectors[2], vectors[3], vectors[4], V(0.0));
+  }
 }
 
 @compute @workgroup_size(WORKGROUP)

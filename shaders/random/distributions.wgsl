@@ -8,12 +8,10 @@
 //            z = sqrt(-2 ln u1) (cos t, sin t), t = 2 pi u2
 //   integer: low + floor(range u) with a 32-bit u, that is the upper word of range * word
 //
-// One invocation makes one vec4. Cost: 16 bytes of out, some 200 integer operations (10 rounds of 2 wide products).
+// Vec4s are shared out as lib/vectors.wgsl says. Cost: 16 bytes of out, some 200 integer operations (10 rounds of 2 wide products).
 //
-// requires: lib/grid.wgsl
+// requires: lib/vectors.wgsl
 // requires: lib/philox.wgsl
-
-const WORKGROUP = 64u;
 
 struct Params {
   blocks: u32, // vec4s of out
@@ -43,10 +41,11 @@ fn uniform_numbers(
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let i = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index;
-  if (i >= params.blocks) { return; }
-  let spread = 2.0 * uniform4(block_of(i)) - 1.0;
-  out[i] = clamp(params.a + params.b * spread, vec4f(params.smallest), vec4f(params.largest));
+  let span = span_of(workgroup_id, num_workgroups, local_index, params.blocks);
+  for (var i = span.first; i < span.end; i += WORKGROUP) {
+    let spread = 2.0 * uniform4(block_of(i)) - 1.0;
+    out[i] = clamp(params.a + params.b * spread, vec4f(params.smallest), vec4f(params.largest));
+  }
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -55,16 +54,17 @@ fn normal_numbers(
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let i = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index;
-  if (i >= params.blocks) { return; }
-  let words = block_of(i);
-  // (0, 1], so that the logarithm is finite; all 32 bits, for the tails. ln may err to above 0 near 1: max.
-  let u1 = vec2f(words.xz) * 0x1p-32 + 0x1p-33;
-  let radius = sqrt(max(-2.0 * log(u1), vec2f(0.0)));
-  // An angle in [-pi, pi), where WGSL promises the accuracy of sin and cos.
-  let angle = 6.283185307179586 * (uniform4(words).yw - 0.5);
-  let z = vec4f(radius * cos(angle), radius * sin(angle)).xzyw;
-  out[i] = params.a + params.b * z;
+  let span = span_of(workgroup_id, num_workgroups, local_index, params.blocks);
+  for (var i = span.first; i < span.end; i += WORKGROUP) {
+    let words = block_of(i);
+    // (0, 1], so that the logarithm is finite; all 32 bits, for the tails. ln may err to above 0 near 1: max.
+    let u1 = vec2f(words.xz) * 0x1p-32 + 0x1p-33;
+    let radius = sqrt(max(-2.0 * log(u1), vec2f(0.0)));
+    // An angle in [-pi, pi), where WGSL promises the accuracy of sin and cos.
+    let angle = 6.283185307179586 * (uniform4(words).yw - 0.5);
+    let z = vec4f(radius * cos(angle), radius * sin(angle)).xzyw;
+    out[i] = params.a + params.b * z;
+  }
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -73,15 +73,16 @@ fn integer_numbers(
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let i = linear_workgroup(workgroup_id, num_workgroups) * WORKGROUP + local_index;
-  if (i >= params.blocks) { return; }
-  let words = block_of(i);
-  let range = params.range;
-  let scaled = vec4u(
-    multiply_high(range, words.x),
-    multiply_high(range, words.y),
-    multiply_high(range, words.z),
-    multiply_high(range, words.w),
-  );
-  out_words[i] = vec4u(params.low) + select(scaled, words, range == 0u);
+  let span = span_of(workgroup_id, num_workgroups, local_index, params.blocks);
+  for (var i = span.first; i < span.end; i += WORKGROUP) {
+    let words = block_of(i);
+    let range = params.range;
+    let scaled = vec4u(
+      multiply_high(range, words.x),
+      multiply_high(range, words.y),
+      multiply_high(range, words.z),
+      multiply_high(range, words.w),
+    );
+    out_words[i] = vec4u(params.low) + select(scaled, words, range == 0u);
+  }
 }

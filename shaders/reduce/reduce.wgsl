@@ -30,7 +30,6 @@ const MINIMUM = 3u;
 override ALIGNED: bool = true;  // every vec4 of a row begins at a multiple of 4 elements
 override IS_FLOAT: bool = true; // A has NaN
 override SQUARE: bool = false;  // reduce x * x
-override DIVIDE: bool = false;  // divide the results by params.divisor
 
 struct Params {
   slabs: u32,
@@ -40,7 +39,8 @@ struct Params {
   group: u32,
   rows_per_group: u32, // rows that the slices of a group share
   identity: u32,       // bits of the A that changes nothing: 0, 1, -infinity, infinity
-  divisor: f32,
+  divisor: f32,        // of the results; 1 for none
+  vectors: u32,        // slices or slabs of an invocation; no override, so that sums of all sizes share a pipeline
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<T>>;
@@ -96,8 +96,8 @@ fn load_first(element: u32, count: u32) -> vec4<A> {
 }
 
 fn finish(v: vec4<A>) -> vec4<O> {
-  if (DIVIDE) { return vec4<O>(v / vec4<A>(A(params.divisor))); }
-  return vec4<O>(v);
+  if (!IS_FLOAT) { return vec4<O>(v); }
+  return vec4<O>(select(v, v / vec4<A>(A(params.divisor)), params.divisor != 1.0));
 }
 
 // Slices of 4 columns.
@@ -149,7 +149,7 @@ fn fold(
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let span = span_of(workgroup_id, num_workgroups, local_index, folds());
+  let span = span_of_many(workgroup_id, num_workgroups, local_index, folds(), params.vectors);
   for (var i = span.first; i < span.end; i += WORKGROUP) { out[i] = finish(fold_slice(place_of(i))); }
 }
 
@@ -159,7 +159,7 @@ fn fold_ragged(
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let span = span_of(workgroup_id, num_workgroups, local_index, folds());
+  let span = span_of_many(workgroup_id, num_workgroups, local_index, folds(), params.vectors);
   for (var i = span.first; i < span.end; i += WORKGROUP) {
     let place = place_of(i);
     let total = finish(fold_slice(place));
@@ -191,6 +191,6 @@ fn rows(
   @builtin(num_workgroups) num_workgroups: vec3u,
   @builtin(local_invocation_index) local_index: u32,
 ) {
-  let span = span_of(workgroup_id, num_workgroups, local_index, params.slabs);
+  let span = span_of_many(workgroup_id, num_workgroups, local_index, params.slabs, params.vectors);
   for (var slab = span.first; slab < span.end; slab += WORKGROUP) { out_scalars[slab] = reduce_slab(slab); }
 }

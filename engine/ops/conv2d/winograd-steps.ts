@@ -24,6 +24,9 @@ import { packingOf, unpackedOf, type Packing } from "../matmul/packed.ts";
 /** Results along the side of a tile. */
 export type TileSize = 2 | 4;
 
+/** Of a row or a column of a kernel. */
+const taps = 3;
+
 /** Values of the transform of one tile or one kernel: (tile + 2)^2. */
 export function positionsOf(tile: TileSize): number {
   return (tile + 2) ** 2;
@@ -91,9 +94,13 @@ const outputGradientKernel = define("output-gradient", outputGradientSource, str
 const weightsKernel = define("weights", weightsSource, ["kernels"]);
 const weightGradientKernel = define("weight-gradient", weightGradientSource, ["kernels"]);
 
-/** Members `packing` and `position` of `struct Params`. */
-function packingParams({ rowBlock, rowStep, columnBlock, columnStep, size }: Packing) {
-  return { packing: [rowBlock, rowStep, columnBlock, columnStep], position: size };
+/** Members `packing`, `quad` and `position` of `struct Params`. */
+function packingParams({ rowBlock, quadStep, rowStep, columnBlock, columnStep, size }: Packing) {
+  return {
+    packing: [rowBlock, rowStep, columnBlock, columnStep],
+    quad: quadStep,
+    position: size,
+  };
 }
 
 /** `struct Params` of winograd-tiles.wgsl for images [images, height, width, channels]. */
@@ -122,6 +129,7 @@ function tileParams(
     strips: ceilDiv(tilesX, strip),
     side: tile + 2,
     packing: [packing.rowBlock, packing.rowStep, packing.columnBlock, packing.columnStep],
+    quad: packing.quadStep,
     position: packing.size,
   };
 }
@@ -205,11 +213,17 @@ export function transformWeights(w: Tensor, tile: TileSize, flip: boolean, order
   const [, , inChannels = 0, outChannels = 0] = w.shape;
   const out = allocateMatrices("conv2d", w, tile, [inChannels, outChannels], order);
   const columns = outChannels / shapeOfWork(w).lanes;
-  const params = { kernels: inChannels * columns, columns, side: tile + 2 };
+  const params = {
+    kernels: inChannels * columns,
+    columns,
+    side: tile + 2,
+    taps,
+    flip: Number(flip),
+  };
   weightsKernel(
     { w, out: out.values },
     { ...params, ...packingParams(out.packing) },
-    optionsOf(tile, w, { FLIP: Number(flip) }),
+    optionsOf(tile, w),
   );
   return out;
 }
@@ -222,6 +236,6 @@ export function transformWeightGradient(
   tile: TileSize,
 ): void {
   const tensors = { products, sums: sums ?? products, dw };
-  const params = { kernels: dw.size / 9 / shapeOfWork(dw).lanes, side: tile + 2 };
+  const params = { kernels: dw.size / 9 / shapeOfWork(dw).lanes, side: tile + 2, taps };
   weightGradientKernel(tensors, params, optionsOf(tile, dw, { SUMS: Number(sums !== undefined) }));
 }

@@ -58,10 +58,11 @@ function blocksOf({ rows, columns, across }: Omit<Stack, "matrices" | "step">) {
 /**
  * Where element vec4 `c` of row `r` of a packed matrix of so many rows and columns is, in vec4s:
  *
- *     r / 32 rowBlock + r % 32 rowStep + c / 8 columnBlock + c % 8 columnStep
+ *     r / 32 rowBlock + r % 32 / 4 quadStep + r % 4 rowStep + c / 8 columnBlock + c % 8 columnStep
  */
 export interface Packing {
   readonly rowBlock: number;
+  readonly quadStep: number;
   readonly rowStep: number;
   readonly columnBlock: number;
   readonly columnStep: number;
@@ -76,6 +77,7 @@ export function packingOf(rows: number, columns: number, across: boolean): Packi
   return across
     ? {
         rowBlock: blockSize * lanes,
+        quadStep: stepSize * lanes,
         rowStep: lanes,
         columnBlock: block,
         columnStep: 1,
@@ -83,7 +85,8 @@ export function packingOf(rows: number, columns: number, across: boolean): Packi
       }
     : {
         rowBlock: block,
-        rowStep: 1,
+        quadStep: 1,
+        rowStep: lanes,
         columnBlock: lanes * blockSize,
         columnStep: blockSize,
         size: blocks * block,
@@ -94,6 +97,7 @@ export function packingOf(rows: number, columns: number, across: boolean): Packi
 export function unpackedOf(rows: number, line: number): Packing {
   return {
     rowBlock: blockSize * line,
+    quadStep: stepSize * line,
     rowStep: line,
     columnBlock: 8,
     columnStep: 1,
@@ -172,13 +176,10 @@ export function multiplyPacked(a: Tensor, b: Tensor, out: Tensor, product: Packe
     ...{ m, n, steps: ceilDiv(k, stepSize), batch, first },
     a_batch: sharedA ? 0 : ceilDiv(m, blockSize),
     b_batch: sharedB ? 0 : ceilDiv(n, blockSize),
+    ...{ a_across: Number(transposeA), b_across: Number(!transposeB) },
   };
   const options = {
-    overrides: {
-      TRANSPOSE_A: Number(transposeA),
-      TRANSPOSE_B: Number(transposeB),
-      BIAS: Number(bias !== undefined),
-    },
+    overrides: { BIAS: Number(bias !== undefined) },
     types: { T: a.dtype, O: out.dtype },
     label,
   };
