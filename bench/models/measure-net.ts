@@ -121,6 +121,9 @@ function hostStepsFor(stepMs: number): number {
   return Math.min(most, Math.max(fewest, Math.floor(budgetMs / stepMs)));
 }
 
+/** Steps before those that count: recorded as one submit, a step makes its bind groups anew. */
+const hostWarmUp = 2;
+
 /**
  * The device begins when all is encoded, and has finished before the next step is recorded: the shaders of a software adapter would
  * compete with the host for its cores.
@@ -135,7 +138,7 @@ export async function hostTime(
   const times: number[] = [];
   recorder.commandsPerSubmit = Infinity;
   try {
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < hostWarmUp + count; i++) {
       await device.synchronize();
       const begin = performance.now();
       {
@@ -149,17 +152,16 @@ export async function hostTime(
   } finally {
     recorder.commandsPerSubmit = commandsPerSubmit;
   }
-  return quantile(times, 0.5);
+  return quantile(times.slice(hostWarmUp), 0.5);
 }
 
-/** Host time of a replay, in milliseconds. Two calls come before the first one. */
+/** Host time of a replay, in milliseconds. Two calls come before the first one: those to warm up. */
 async function replayTime(
   device: Device,
   { replayed, batch }: Running,
   count: number,
 ): Promise<number> {
   const step = (): Tensor => replayed(...batch);
-  await hostTime(device, { step }, 2);
   const milliseconds = await hostTime(device, { step }, count);
   replayed.release();
   return milliseconds;

@@ -10,8 +10,6 @@ export class CommandEncoder {
   readonly #gpu: GPUDevice;
   readonly #params: GPUBuffer;
   readonly #onError: (error: WgradError, serial: number) => void;
-  /** An array, because the binding takes longer for a Uint32Array. */
-  readonly #dynamicOffsets = [0];
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
   /** Set in the current pass. */
@@ -77,7 +75,7 @@ export class CommandEncoder {
     }
   }
 
-  #encodeDispatch({ label, pipeline, group, page, offset, grid }: Dispatch, of: Recording): void {
+  #encodeDispatch({ label, pipeline, group, page, grid }: Dispatch, of: Recording): void {
     if (pipeline.compiled === undefined) return;
     if (page !== this.#page) this.#upload(page, of);
     const timestampWrites = this.profiler?.begin(label);
@@ -87,9 +85,7 @@ export class CommandEncoder {
     ));
     if (pipeline.compiled !== this.#pipeline) pass.setPipeline(pipeline.compiled);
     this.#pipeline = pipeline.compiled;
-    this.#dynamicOffsets[0] = offset;
-    if (pipeline.layout.uniform === undefined) pass.setBindGroup(0, group);
-    else pass.setBindGroup(0, group, this.#dynamicOffsets);
+    pass.setBindGroup(0, group);
     pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
     this.counts.dispatches++;
     if (timestampWrites !== undefined) this.#endPass();

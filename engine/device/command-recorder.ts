@@ -110,8 +110,8 @@ export class CommandRecorder {
     }
     if (grid.includes(0)) return;
     for (const { buffer } of resources) buffer.lastUse = this.#recording;
-    const group = this.#bindGroups.get(pipeline.layout, resources, label);
     const offset = this.#pages.take(page, pipeline.paramBytes / 4);
+    const group = this.#bindGroups.get(pipeline.layout, resources, offset, label);
     const { index } = this.#pages;
     // prettier-ignore
     this.#record({ kind: "dispatch", label, pipeline, resources, group, page: index, offset, grid, refill });

@@ -187,7 +187,7 @@ function bufferLayout(kind: BindingKind, paramBytes: number): GPUBufferBindingLa
       return { type: "storage" };
     case "uniform":
       // The size is checked once, when a bind group is made, and not again at every dispatch.
-      return { type: "uniform", hasDynamicOffset: true, minBindingSize: paramBytes };
+      return { type: "uniform", minBindingSize: paramBytes };
   }
 }
 
