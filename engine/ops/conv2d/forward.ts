@@ -142,7 +142,7 @@ const depthwise = variant(
 /** Workgroup memory pays on GPUs, and nothing but fewer loads on software adapters. Figures: docs/rejected-experiments.md. */
 function prefer(device: Abilities, geometry: Geometry): readonly string[] {
   if (isDepthwise(geometry)) return ["depthwise"];
-  const winograd = preferredWinograd(device, geometry);
+  const winograd = preferredWinograd(device, "images", geometry);
   if (!device.adapter.software) {
     const tiled = preferredTilings(device, tiledProductOf(geometry));
     return ["pointwise", ...winograd, ...tiled, "register", "direct"];

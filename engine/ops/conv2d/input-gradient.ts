@@ -147,7 +147,7 @@ const depthwise = variant(
 function prefer(device: Abilities, geometry: Geometry): readonly string[] {
   if (isDepthwise(geometry)) return ["depthwise"];
   const matrix = prefersCol2im(device, geometry) ? ["col2im"] : [];
-  const special = ["pointwise", ...preferredWinograd(device, geometry), ...matrix];
+  const special = ["pointwise", ...preferredWinograd(device, "images", geometry), ...matrix];
   if (!device.adapter.software) {
     const tiled = preferredTilings(device, tiledProductOf(geometry));
     return [...special, ...tiled, "register", "direct"];

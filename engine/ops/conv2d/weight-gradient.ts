@@ -144,7 +144,7 @@ const depthwise = variant({
 /** As of the convolution. */
 function prefer(device: Abilities, geometry: Geometry): readonly string[] {
   if (isDepthwise(geometry)) return ["depthwise"];
-  const winograd = preferredWinograd(device, geometry);
+  const winograd = preferredWinograd(device, "weights", geometry);
   if (!device.adapter.software) return ["pointwise", ...winograd, "tiled", "register", "direct"];
   if (packedIn(geometry) && geometry.outChannels < fewestColumns) {
     return ["register", "direct", "subgroup"];
