@@ -34,8 +34,14 @@ const allThree = (name: string): string[] => families.map(() => name);
 describe("the choice", () => {
   test("takes tiles of 4 where there are many channels and many tiles", () => {
     expect(choices(llvmpipe, [8, 56, 64])).toEqual(allThree("winograd-4x4"));
-    expect(choices(llvmpipe, [8, 7, 512])).toEqual(allThree("winograd-4x4"));
     expect(choices(gpu, [64, 28, 128])).toEqual(allThree("winograd-4x4"));
+  });
+
+  test("takes tiles of 2 where those of 4 would leave short sums for the weights' gradient", () => {
+    const four = "winograd-4x4";
+    expect(choices(llvmpipe, [8, 7, 512])).toEqual([four, four, "winograd-2x2"]);
+    expect(choices(llvmpipe, [8, 8, 256])).toEqual([four, four, "winograd-2x2"]);
+    expect(choices(llvmpipe, [8, 14, 256])).toEqual(allThree(four));
   });
 
   test("leaves few channels, and few tiles for many kernels, to the direct kernels", () => {
