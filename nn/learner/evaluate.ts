@@ -24,7 +24,7 @@ export async function evaluate(
   }
   model.eval();
   const inFlight = new InFlight<void>();
-  for (const batch of loader.epoch(0)) {
+  for await (const batch of loader.epoch(0)) {
     inScope(() => {
       noGrad(() => {
         body(batch);

@@ -89,7 +89,7 @@ export class FitLoop {
     learner.model.train();
     this.#beginLoader(train, true);
     try {
-      for (const batch of train.epoch(learner.epochsSeen)) {
+      for await (const batch of train.epoch(learner.epochsSeen)) {
         this.#trainBatch(batch);
         learner.iteration++;
         learner.step++;

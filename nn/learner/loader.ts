@@ -18,6 +18,6 @@ export interface Loader {
   readonly batchSize: number;
   /** Number of samples in the dataset. */
   readonly datasetSize?: number;
-  /** The batches of the epoch with this index; each stays valid until the next one is asked for. */
-  epoch(index: number): Iterable<Batch>;
+  /** The batches of the epoch with this index; each stays valid until the next one is asked for. One that loads ahead is asynchronous. */
+  epoch(index: number): Iterable<Batch> | AsyncIterable<Batch>;
 }
