@@ -11,6 +11,7 @@ import {
   type SafetensorsEntry,
   type SafetensorsFile,
 } from "./formats/safetensors.ts";
+import { decodeTorch, type TorchFile, type TorchOptions } from "./formats/torch/torch.ts";
 import { decodeMnist, mnistFiles, type GreyImageDataset, type Mnist } from "./mnist.ts";
 
 /**
@@ -43,6 +44,15 @@ export async function writeSafetensors(
   const part = `${path}.part`;
   await writeFile(part, encodeSafetensors(tensors, metadata));
   await rename(part, path);
+}
+
+/**
+ * Reads a checkpoint of PyTorch, `.pth` or `.pt`; nothing in it is run. `torchStateDict` picks the weights out of it.
+ *
+ * @throws ArgumentError when the file is missing or damaged, or asks for more than tensors and plain values; see `decodeTorch`.
+ */
+export async function readTorch(path: string, options: TorchOptions = {}): Promise<TorchFile> {
+  return decodeTorch(await readBytes("readTorch", path), options);
 }
 
 /** Where `loadMnist` looks. */

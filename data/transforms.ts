@@ -16,7 +16,7 @@ export interface ChannelStats {
 }
 
 /** A transform that knows its numbers, so that a model can be stored with them. */
-export interface Normalize extends Transform {
+export interface NormalizeTransform extends Transform {
   readonly stats: ChannelStats;
 }
 
@@ -25,7 +25,7 @@ export interface Normalize extends Transform {
  *
  * @throws ArgumentError when the lists differ in length, a number is not finite, or a std is not positive.
  */
-export function normalize({ mean, std }: ChannelStats): Normalize {
+export function normalize({ mean, std }: ChannelStats): NormalizeTransform {
   if (
     mean.length === 0 ||
     mean.length !== std.length ||

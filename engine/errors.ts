@@ -30,6 +30,15 @@ export class UseAfterFreeError extends WgradError {}
 /** A NaN or an infinity, found by the guard. */
 export class NonFiniteError extends WgradError {}
 
+/** A file that could not be fetched, or is not the one that was asked for. */
+export class DownloadError extends WgradError {}
+
+/** An archive that is refused: too large, or with entries that would land elsewhere. */
+export class ArchiveError extends WgradError {}
+
+/** An archive that cannot be read to its end. */
+export class DamagedArchiveError extends ArchiveError {}
+
 /** Base of everything that goes wrong on the device rather than in the arguments. */
 export class DeviceError extends WgradError {}
 

@@ -102,7 +102,11 @@ export function encodeSafetensors(
   return file;
 }
 
-function entryOf({ dtype, shape }: TensorInfo, buffer: ArrayBuffer): SafetensorsEntry {
+/** An entry over all of `buffer`, whose elements must be in the machine's byte order. */
+export function entryOf(
+  { dtype, shape }: Pick<TensorInfo, "dtype" | "shape">,
+  buffer: ArrayBuffer,
+): SafetensorsEntry {
   switch (dtype) {
     case "U64":
       return { dtype, shape, data: new BigUint64Array(buffer) };
@@ -200,10 +204,7 @@ function checkEntry(name: string, { dtype, shape, data }: SafetensorsEntry): voi
       "Correct the shape or the data",
     );
   }
-  const { constructor } = entryOf(
-    { name, dtype, shape, begin: 0, end: 0 },
-    new ArrayBuffer(0),
-  ).data;
+  const { constructor } = entryOf({ dtype, shape }, new ArrayBuffer(0)).data;
   if (!(data instanceof constructor)) {
     throw new ArgumentError(
       "encodeSafetensors",

@@ -4,14 +4,14 @@
 //
 //   uniform: a + b (2 u - 1), kept within smallest..largest, with u in [0, 1) in steps of 2^-24. 2 u - 1 is exact, so for a = 0 or
 //            b a power of 2 there is only one rounding, the same on every device whether or not it fuses the sum
-//   normal:  a + b z, two z from two uniforms by Box and Muller, A note on the generation of random normal deviates (1958):
-//            z = sqrt(-2 ln u1) (cos t, sin t), t = 2 pi u2
+//   normal:  a + b z, see lib/normal.wgsl
 //   integer: low + floor(range u) with a 32-bit u, that is the upper word of range * word
 //
 // Vec4s are shared out as lib/vectors.wgsl says. Cost: 16 bytes of out, some 200 integer operations (10 rounds of 2 wide products).
 //
 // requires: lib/vectors.wgsl
 // requires: lib/philox.wgsl
+// requires: lib/normal.wgsl
 
 struct Params {
   blocks: u32, // vec4s of out
@@ -56,13 +56,7 @@ fn normal_numbers(
 ) {
   let span = span_of(workgroup_id, num_workgroups, local_index, params.blocks);
   for (var i = span.first; i < span.end; i += WORKGROUP) {
-    let words = block_of(i);
-    // (0, 1], so that the logarithm is finite; all 32 bits, for the tails. ln may err to above 0 near 1: max.
-    let u1 = vec2f(words.xz) * 0x1p-32 + 0x1p-33;
-    let radius = sqrt(max(-2.0 * log(u1), vec2f(0.0)));
-    // An angle in [-pi, pi), where WGSL promises the accuracy of sin and cos.
-    let angle = 6.283185307179586 * (uniform4(words).yw - 0.5);
-    let z = vec4f(radius * cos(angle), radius * sin(angle)).xzyw;
+    let z = normal4(block_of(i));
     out[i] = params.a + params.b * z;
   }
 }

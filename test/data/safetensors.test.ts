@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -11,6 +10,7 @@ import {
 } from "../../data/index.ts";
 import { readSafetensors } from "../../data/node.ts";
 import { ArgumentError } from "../../engine/index.ts";
+import { sharedData } from "../shared-data.ts";
 
 /** Written by the reference library: python, safetensors 0.8.0, `safetensors.numpy.save(tensors, {"format": "np"})`. */
 const golden = Buffer.from(
@@ -310,13 +310,13 @@ describe("safetensors", () => {
   });
 });
 
-const weights = "../shared/data/squeezenet/squeezenet1_0-imagenet.safetensors";
+const weights = sharedData("squeezenet", "squeezenet1_0-imagenet.safetensors");
 
-describe.skipIf(!existsSync(weights))(
+describe.skipIf(weights === undefined)(
   "real weights (skipped where ../shared/data is absent)",
   () => {
     it("reads SqueezeNet and writes it again, number by number", async () => {
-      const { tensors } = await readSafetensors(weights);
+      const { tensors } = await readSafetensors(weights ?? "");
       const parameters = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
       expect(parameters).toBe(1_248_424);
       expect([...tensors.values()].every(({ dtype }) => dtype === "F32")).toBe(true);
@@ -329,7 +329,7 @@ describe.skipIf(!existsSync(weights))(
     });
 
     it("refuses the file wherever it is cut", async () => {
-      const bytes = await readFile(weights);
+      const bytes = await readFile(weights ?? "");
       for (let cut = 0; cut < bytes.length; cut += 99_991) {
         expect(() => decodeSafetensors(bytes.subarray(0, cut))).toThrow(ArgumentError);
       }
