@@ -2,6 +2,7 @@
 export { hookForward, type ForwardHook } from "./forward-hook.ts";
 export * from "./init.ts";
 export * from "./layers/adaptive-avg-pool2d.ts";
+export * from "./layers/adaptive-concat-pool2d.ts";
 export * from "./layers/avg-pool2d.ts";
 export { BatchNorm, type BatchNormLayerOptions } from "./layers/batch-norm.ts";
 export * from "./layers/batch-norm1d.ts";
@@ -23,6 +24,7 @@ export * from "./layers/max-pool2d.ts";
 export * from "./layers/relu.ts";
 export * from "./layers/sequential.ts";
 export * from "./layers/sigmoid.ts";
+export * from "./layers/sigmoid-range.ts";
 export * from "./layers/silu.ts";
 export * from "./layers/softmax.ts";
 export * from "./layers/tanh.ts";
@@ -53,6 +55,7 @@ export {
   type ResNetOptions,
 } from "./models/resnet.ts";
 export * from "./models/small-resnet.ts";
+export * from "./models/squeezenet.ts";
 export { Module, type StateEntry } from "./module.ts";
 export * from "./optim/index.ts";
 export { buffer, parameter, type StateOptions, type StateRole } from "./parameter.ts";
@@ -76,3 +79,4 @@ export {
   type TrainingEntry,
   type TrainingParts,
 } from "./training-state.ts";
+export * from "./vision/index.ts";

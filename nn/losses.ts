@@ -27,8 +27,12 @@ import {
 import { Module } from "./module.ts";
 import { buffer } from "./parameter.ts";
 
-/** What a fit loop takes: a scalar from a prediction and its target. */
-export type LossFunction = (prediction: Tensor, target: Tensor) => Tensor;
+/**
+ * What a fit loop takes: a scalar from a prediction and its target. Callbacks that weigh samples, as `MixUp`, ask for one loss for each
+ * sample by `{ reduction: "none" }`; a function of one's own passes the options on:
+ * `(p, y, options) => crossEntropy(p, y, { labelSmoothing: 0.1, ...options })`.
+ */
+export type LossFunction = (prediction: Tensor, target: Tensor, options?: LossOptions) => Tensor;
 
 export interface LossOptions {
   /** The mean or the sum over all elements, or "none": one loss for each element. Default: "mean". */

@@ -55,6 +55,13 @@ export interface ImportableState {
 /** Types whose arrays hold numbers, not bit patterns. */
 const readableTypes = new Set(["F64", "F32", "I64", "U64", "I32", "U32", "I16", "U16", "I8", "U8"]);
 
+/** The shape of each tensor of a model's state in PyTorch's axis order, by name: what `importStateDict` takes. */
+export function torchShapes(model: Module): Map<string, Shape> {
+  return mapValues(model.stateEntries(), ({ tensor, torchAxes }) =>
+    torchShape(tensor.shape, torchAxes),
+  );
+}
+
 /** See `Module.loadStateDict`. */
 export function loadStateDict(
   model: Module,
@@ -123,10 +130,11 @@ export function importStateDict(
   { strict = true }: LoadOptions = {},
 ): LoadReport {
   const entries = model.stateEntries();
-  const wanted = mapValues(entries, ({ tensor, torchAxes }) => torchShape(tensor.shape, torchAxes));
+  const wanted = torchShapes(model);
   const given = mapValues(state, ({ shape }) => shape);
   const report = compare("importStateDict", model, wanted, given, strict);
-  for (const [name, entry] of state) if (entries.has(name)) checkReadable(name, entry);
+  for (const [name, entry] of state)
+    if (entries.has(name)) checkReadable("importStateDict", name, entry);
   for (const [name, { tensor, torchAxes }] of entries) {
     const source = state.get(name);
     if (source === undefined) continue;
@@ -143,17 +151,22 @@ function numbersOf(data: ImportableState["data"]): ArrayLike<number> {
     : (data as ArrayLike<number>);
 }
 
-function checkReadable(name: string, { dtype, shape, data }: ImportableState): void {
+/** Throws `DTypeError` for bit patterns, `ArgumentError` when there are more or fewer values than the shape says. */
+export function checkReadable(
+  op: string,
+  name: string,
+  { dtype, shape, data }: ImportableState,
+): void {
   if (!readableTypes.has(dtype)) {
     throw new DTypeError(
-      "importStateDict",
+      op,
       `${name} holds bit patterns, not numbers: ${dtype}`,
       'Widen it first: { dtype: "F32", shape, data: float32Values(entry) }',
     );
   }
   if (data.length !== sizeOf(shape)) {
     throw new ArgumentError(
-      "importStateDict",
+      op,
       `${name} has ${data.length} values for the shape ${formatShape(shape)}`,
       `It needs ${sizeOf(shape)}`,
     );

@@ -64,6 +64,23 @@ const samples: OpSample<MaxPoolOptions>[] = [
   },
   { note: "rounded up", ...sample([1, 6, 6, 4], { kernelSize: 3, stride: 2, ceilMode: true }) },
   {
+    note: "rounded up, as in SqueezeNet",
+    ...sample([1, 10, 13, 6], { kernelSize: 3, stride: 2, ceilMode: true }),
+  },
+  {
+    note: "rounded up, padded rows, columns with gaps",
+    ...sample([2, 8, 7, 5], {
+      kernelSize: [3, 2],
+      stride: [2, 3],
+      padding: [1, 0],
+      ceilMode: true,
+    }),
+  },
+  {
+    note: "rounded up, dilated",
+    ...sample([1, 8, 9, 3], { kernelSize: 2, stride: 3, dilation: [3, 2], ceilMode: true }),
+  },
+  {
     note: "rounded up, the last window beyond the padding",
     ...sample([2, 5, 5, 3], { kernelSize: 2, stride: 2, padding: 1, ceilMode: true }),
   },

@@ -1,5 +1,7 @@
 /** @file Callbacks: code that runs at the events of a fit. Events and their order are fastai's. */
 import { ArgumentError } from "../../engine/index.ts";
+import type { HostState, ImportableState } from "../state-dict.ts";
+import type { TrainingEntry } from "../training-state.ts";
 import type { Learner } from "./learner.ts";
 
 /** Events outside the batches. What a callback does there may wait. */
@@ -39,6 +41,17 @@ export interface LossReading {
   readonly epoch: number;
 }
 
+/** What a callback keeps in a checkpoint. */
+export interface CallbackState<T extends ImportableState = ImportableState> {
+  /** What JSON can hold: no NaN, no infinity. */
+  readonly json: unknown;
+  /** Default: none. */
+  readonly tensors?: ReadonlyMap<string, T>;
+}
+
+/** As a callback gives it. */
+export type SavedCallbackState = CallbackState<HostState | TrainingEntry>;
+
 type EpochHandlers = Readonly<
   Partial<Record<EpochEvent, (learner: Learner) => void | Promise<void>>>
 >;
@@ -72,6 +85,22 @@ export interface Callback extends EpochHandlers, BatchHandlers {
    * Not an event of fastai's.
    */
   readonly lossRead?: (learner: Learner, reading: LossReading) => void;
+  /**
+   * Runs after each training batch, outside of it, and may wait; `settle` waits until the losses of all batches have been read.
+   * Not an event of fastai's.
+   */
+  readonly betweenBatches?: (
+    learner: Learner,
+    settle: () => Promise<void>,
+  ) => Promise<void> | undefined;
+  /** Under this name a checkpoint keeps its state; needed where there are `saveState` and `loadState`. */
+  readonly stateName?: string;
+  /** What it has to know to go on in the middle of a fit. */
+  readonly saveState?: () => SavedCallbackState;
+  /** Takes over what `saveState` gave, after `beforeFit`. */
+  readonly loadState?: (state: CallbackState) => void;
+  /** Whether it runs in `learner.lrFind` too, which trains only for a look. Default: true. */
+  readonly duringLrFind?: boolean;
   /** Runs when the fit is over, also when an error ended it. Not an event of fastai's. */
   readonly cleanUp?: (learner: Learner) => void;
 }
@@ -110,6 +139,51 @@ export class CallbackList {
       const result: unknown = runs ? callback[event]?.(learner) : undefined;
       if (result instanceof Promise) throw asynchronousCallback(event, result);
     }
+  }
+
+  /** Undefined when nobody waits. */
+  betweenBatches(learner: Learner, settle: () => Promise<void>): Promise<void> | undefined {
+    const waiting = this.#callbacks.map((callback) => callback.betweenBatches?.(learner, settle));
+    const promises = waiting.filter((promise) => promise !== undefined);
+    return promises.length === 0 ? undefined : Promise.all(promises).then(() => undefined);
+  }
+
+  /** What the callbacks keep in a checkpoint. */
+  saveStates(): Map<string, SavedCallbackState> {
+    const states = new Map<string, SavedCallbackState>();
+    for (const [name, callback] of this.#stateful()) {
+      if (callback.saveState !== undefined) states.set(name, callback.saveState());
+    }
+    return states;
+  }
+
+  /** @throws ArgumentError when there is state of a callback that is not here. */
+  loadStates(states: ReadonlyMap<string, CallbackState>): void {
+    const own = this.#stateful();
+    for (const [name, state] of states) {
+      const callback = own.get(name);
+      if (callback === undefined) {
+        throw new ArgumentError(
+          "resume",
+          `the checkpoint has state of ${name}, and the fit has no such callback: [${[...own.keys()].join(", ")}]`,
+          "Pass the callbacks that the fit had",
+        );
+      }
+      callback.loadState?.(state);
+    }
+  }
+
+  /** By their names; several of one kind are numbered. */
+  #stateful(): Map<string, Callback> {
+    const named = new Map<string, Callback>();
+    for (const callback of this.#callbacks) {
+      const { stateName } = callback;
+      if (stateName === undefined) continue;
+      let [name, number] = [stateName, 1];
+      while (named.has(name)) name = `${stateName}-${++number}`;
+      named.set(name, callback);
+    }
+    return named;
   }
 
   lossRead(learner: Learner, reading: LossReading): void {

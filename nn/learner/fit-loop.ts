@@ -22,16 +22,20 @@ import {
   CancelValidException,
 } from "./cancel.ts";
 import { batchesInFlight, evaluate } from "./evaluate.ts";
+import type { FitPlace, ResumePoint } from "./checkpoint.ts";
 import type { FitTuning } from "./fit-tuning.ts";
 import { InFlight } from "./in-flight.ts";
 import type { Learner } from "./learner.ts";
 import type { Batch, Loader } from "./loader.ts";
+import { remainingBatches } from "./resume.ts";
 import { Validation } from "./validation.ts";
 
 export interface FitLoopOptions {
   readonly tuning: FitTuning | undefined;
   /** Replay the training step; see `LearnerOptions.replay`. */
   readonly replay: boolean;
+  /** Where to go on; undefined: at the beginning. */
+  readonly resumed: ResumePoint | undefined;
 }
 
 /** What is left of a training step. */
@@ -45,11 +49,18 @@ export class FitLoop {
   readonly #learner: Learner;
   readonly #callbacks: CallbackList;
   readonly #tuning: FitTuning | undefined;
+  readonly #resumed: ResumePoint | undefined;
   readonly #losses = new InFlight<LossReading>();
   /** The training step, when it is replayed. */
   readonly #captured: CapturedStep<readonly [Tensor, Tensor], StepResults> | undefined;
 
-  constructor(learner: Learner, callbacks: CallbackList, { tuning, replay }: FitLoopOptions) {
+  #place: FitPlace;
+
+  constructor(learner: Learner, callbacks: CallbackList, options: FitLoopOptions) {
+    const { tuning, replay, resumed } = options;
+    this.#resumed = resumed;
+    const { epochsSeen } = learner;
+    this.#place = resumed?.place ?? { epoch: 0, iteration: 0, step: 0, epochsSeen };
     this.#learner = learner;
     this.#callbacks = callbacks;
     this.#tuning = tuning;
@@ -58,14 +69,19 @@ export class FitLoop {
     }
   }
 
+  /** What is done; between the batches and from `afterEpoch` on. */
+  get place(): FitPlace {
+    return this.#place;
+  }
+
   async run(epochs: number): Promise<void> {
     const learner = this.#learner;
-    learner.epochs = epochs;
-    learner.step = 0;
-    learner.stopReason = undefined;
+    const { epoch, iteration, step } = this.#place;
+    Object.assign(learner, { epochs, epoch, iteration, step, stopReason: undefined });
     try {
       await this.#phase("Fit", CancelFitException, async () => {
-        for (learner.epoch = 0; learner.epoch < epochs; learner.epoch++) {
+        this.#restore();
+        for (; learner.epoch < epochs; learner.epoch++) {
           await this.#phase("Epoch", CancelEpochException, () => this.#epoch());
           learner.epochsSeen++;
         }
@@ -76,31 +92,58 @@ export class FitLoop {
     }
   }
 
-  async #epoch(): Promise<void> {
-    const { train, valid } = this.#learner;
-    this.#learner.validation = undefined;
-    await this.#phase("Train", CancelTrainException, () => this.#trainEpoch(train));
-    if (valid === undefined) return;
-    await this.#phase("Validate", CancelValidException, () => this.#validateEpoch(valid));
+  /** After `beforeFit`, which begins everything anew. */
+  #restore(): void {
+    if (this.#resumed === undefined) return;
+    this.#callbacks.loadStates(this.#resumed.callbacks);
+    this.#resumed.restoreRandom();
   }
 
-  async #trainEpoch(train: Loader): Promise<void> {
-    const learner = this.#learner;
-    learner.model.train();
-    this.#beginLoader(train, true);
+  async #epoch(): Promise<void> {
+    const { train, valid, model, epoch, epochsSeen } = this.#learner;
+    const { iteration: skip } = this.#place;
+    this.#learner.validation = undefined;
+    // Before the callbacks, which may switch single layers to evaluation.
+    model.train();
+    this.#beginLoader(train, true, skip);
     try {
-      for await (const batch of train.epoch(learner.epochsSeen)) {
+      await this.#phase("Train", CancelTrainException, () => this.#trainEpoch(train, skip));
+      if (valid === undefined) return;
+      await this.#phase("Validate", CancelValidException, () => this.#validateEpoch(valid));
+    } finally {
+      const { step } = this.#learner;
+      this.#place = { epoch: epoch + 1, iteration: 0, step, epochsSeen: epochsSeen + 1 };
+    }
+  }
+
+  async #trainEpoch(train: Loader, skip: number): Promise<void> {
+    const learner = this.#learner;
+    try {
+      for await (const batch of this.#batches(train, skip)) {
         this.#trainBatch(batch);
         learner.iteration++;
         learner.step++;
         await this.#tuning?.measure();
         await this.#readLosses(batchesInFlight);
+        await this.#betweenBatches();
       }
     } catch (error) {
       if (error instanceof CancelException) await this.#readLosses(0);
       throw error;
     }
     await this.#readLosses(0);
+  }
+
+  #batches(train: Loader, skip: number): Iterable<Batch> | AsyncIterable<Batch> {
+    const { epochsSeen } = this.#learner;
+    if (skip === 0) return train.epoch(epochsSeen);
+    return remainingBatches(train, epochsSeen, skip, () => this.#resumed?.restoreRandom());
+  }
+
+  #betweenBatches(): Promise<void> | undefined {
+    const { epoch, iteration, step, epochsSeen } = this.#learner;
+    this.#place = { epoch, iteration, step, epochsSeen };
+    return this.#callbacks.betweenBatches(this.#learner, () => this.#readLosses(0));
   }
 
   #trainBatch(batch: Batch): void {
@@ -181,9 +224,9 @@ export class FitLoop {
     });
   }
 
-  #beginLoader({ length }: Loader, training: boolean): void {
+  #beginLoader({ length }: Loader, training: boolean, iteration = 0): void {
     this.#learner.training = training;
-    this.#learner.iteration = 0;
+    this.#learner.iteration = iteration;
     this.#learner.iterations = length;
   }
 

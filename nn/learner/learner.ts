@@ -2,44 +2,54 @@
  * @file Learner: loaders, model, loss and optimizer together. The loop itself is in `fit-loop.ts`. Source of the behaviour: fastai,
  * learner.py and callback/schedule.py.
  */
-import { ArgumentError, type Tensor } from "../../engine/index.ts";
+import { ArgumentError, type Generator, type Tensor } from "../../engine/index.ts";
 import type { LossFunction } from "../losses.ts";
 import type { Metric } from "../metrics/metric.ts";
 import { requireHalf } from "../mixed-precision/autocast.ts";
 import type { GradScaler, GradScalerOptions } from "../mixed-precision/grad-scaler.ts";
-import { Adam } from "../optim/adam.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { CallbackList, type Callback } from "./callback.ts";
 import { CancelFitException } from "./cancel.ts";
+import {
+  restoreCheckpoint,
+  takeCheckpoint,
+  type Checkpoint,
+  type ResumePoint,
+  type StoredCheckpoint,
+} from "./checkpoint.ts";
 import { collectPredictions, evaluate, type Predictions } from "./evaluate.ts";
+import { describePhase, fineTunePlans, type FitPhase } from "./fine-tune.ts";
 import { FitLoop } from "./fit-loop.ts";
 import { FitTuning } from "./fit-tuning.ts";
+import type { LearningRate } from "./learning-rate.ts";
 import type { Batch, Loader } from "./loader.ts";
+import { LrFinder, type LrFindOptions, type LrFindResult } from "./lr-find.ts";
 import { MixedPrecision } from "./mixed-precision.ts";
 import type {
+  FineTuneOptions,
   FitOptions,
+  FlatCosOptions,
   LearnerOptions,
-  LearningRate,
   Model,
   OneCycleOptions,
+  SgdrOptions,
 } from "./options.ts";
-import { ParamScheduler } from "./param-scheduler.ts";
+import { Overfitting } from "./overfitting.ts";
+import { freezeGroups, makeOptimizer, normParameters } from "./parameter-groups.ts";
+import {
+  constantPlan,
+  flatCosPlan,
+  oneCyclePlan,
+  sgdrPlan,
+  type FitPlan,
+  type PolicyPlace,
+} from "./policies.ts";
 import { linesOnly, ProgressCallback, type Progress } from "./progress.ts";
 import { Recorder } from "./recorder.ts";
-import { combinedCos } from "./schedules.ts";
+import { checkSameCall } from "./resume.ts";
 import { TerminateOnNaN } from "./terminate-on-nan.ts";
+import { snapshotTraining } from "./training-snapshot.ts";
 import { Validation, type ValidationResult } from "./validation.ts";
-
-/** Adam with fastai's defaults: betas 0.9 and 0.99, eps 1e-5, decoupled decay of 0.01 that spares biases and norms. */
-export function fastaiAdam(parameters: Iterable<Tensor>): Optimizer {
-  return new Adam(parameters, {
-    betas: [0.9, 0.99],
-    eps: 1e-5,
-    weightDecay: 0.01,
-    decoupledWeightDecay: true,
-    decayVectors: false,
-  });
-}
 
 /**
  * Brings loaders, model, loss and optimizer together and trains.
@@ -62,7 +72,10 @@ export class Learner {
   readonly recorder = new Recorder();
   lr: LearningRate;
   moms: readonly [number, number, number];
-  /** Epochs trained by all fits so far; the index that the training loader is asked for. Set it to resume. */
+  /** Whether norms are trained in frozen groups; `freezeTo` looks at it. */
+  trainBn: boolean;
+  readonly generators: readonly Generator[];
+  /** Epochs trained by all fits so far; the index that the training loader is asked for. */
   epochsSeen = 0;
 
   /** Epochs of this fit, and the current one, from 0. */
@@ -85,6 +98,8 @@ export class Learner {
   loss: Tensor | undefined;
   /** Result of the last validation; undefined when it was cancelled or there was none. */
   validation: ValidationResult | undefined;
+  /** Which part of `fineTune` is under way; undefined outside of it. */
+  phase: FitPhase | undefined;
   /** Why the fit was stopped before its end, if it was. */
   stopReason: string | undefined;
 
@@ -92,29 +107,25 @@ export class Learner {
   readonly #tune: boolean;
   readonly #replay: boolean;
   #mixedPrecision: MixedPrecision | undefined;
-  #fitting = false;
+  #current: CurrentFit | undefined;
+  #resumed: ResumePoint | undefined;
 
-  /** @throws ArgumentError when both `optimizer` and `optFunc` are given. */
+  /** @throws ArgumentError when both `optimizer` and `optFunc` or `splitter` are given, or `splitter` leaves parameters out. */
   constructor(options: LearnerOptions) {
-    const { train, valid, model, loss, optimizer, optFunc, metrics = [], callbacks = [] } = options;
+    const { train, valid, model, loss, metrics = [], callbacks = [] } = options;
     const { lr = 1e-3, moms = [0.95, 0.85, 0.95], progress = linesOnly() } = options;
-    const { tune = false, replay = false } = options;
-    if (optimizer !== undefined && optFunc !== undefined) {
-      throw new ArgumentError(
-        "Learner",
-        "both an optimizer and an optFunc were given",
-        "Pass one of them",
-      );
-    }
+    const { tune = false, replay = false, trainBn = true, generators = [] } = options;
     this.train = train;
     this.valid = valid;
     this.model = model;
     this.lossFunction = loss;
-    this.optimizer = optimizer ?? (optFunc ?? fastaiAdam)(model.parameters());
-    this.metrics = metrics;
+    this.optimizer = makeOptimizer(options);
+    this.metrics = metrics.map((metric) => (typeof metric === "function" ? metric() : metric));
     this.callbacks = callbacks;
     this.lr = lr;
     this.moms = moms;
+    this.trainBn = trainBn;
+    this.generators = generators;
     this.#tune = tune;
     this.#replay = replay;
     this.#progress = progress;
@@ -157,16 +168,36 @@ export class Learner {
   }
 
   /**
+   * Lets the parameter groups from `n` on be trained and freezes those before, whose weights then cost no gradients; negative `n` count
+   * from the end. Norms of frozen groups are trained nevertheless if `trainBn` is set. Drops the optimizer's moments and step counts,
+   * as fastai does. Where that freezes the whole model, or a negative `n` freezes nothing, a line says so. Returns this.
+   * @throws ArgumentError when `n` is no whole number, or below minus the number of groups.
+   */
+  freezeTo(n: number): this {
+    const always = this.trainBn ? normParameters(this.model) : new Set<Tensor>();
+    const warning = freezeGroups(this.optimizer, n, always);
+    if (warning !== undefined) this.write(warning);
+    return this;
+  }
+
+  /** Freezes all parameter groups but the last: `freezeTo(-1)`. Returns this. */
+  freeze(): this {
+    return this.freezeTo(-1);
+  }
+
+  /** Trains all parameter groups: `freezeTo(0)`. Returns this. */
+  unfreeze(): this {
+    return this.freezeTo(0);
+  }
+
+  /**
    * Trains for a number of epochs at a constant learning rate and validates after each.
    *
    * @throws ArgumentError when the epochs are no whole number >= 1, or a learning rate is not finite or below 0.
    * @throws DeviceLostError when the device was lost; the rows of the finished epochs are in `recorder.rows`.
    */
   async fit(epochs: number, lr: LearningRate = this.lr, options: FitOptions = {}): Promise<void> {
-    checkEpochs("fit", epochs);
-    checkRates("fit", lr);
-    this.optimizer.setHyper("lr", lr);
-    await this.#fit(epochs, options);
+    await this.#run(constantPlan(this.#place, epochs, lr, options));
   }
 
   /**
@@ -179,31 +210,132 @@ export class Learner {
     lrMax: LearningRate = this.lr,
     options: OneCycleOptions = {},
   ): Promise<void> {
-    const { div = 25, divFinal = 1e5, pctStart = 0.25, moms = this.moms, callbacks = [] } = options;
-    checkEpochs("fitOneCycle", epochs);
-    checkRates("fitOneCycle", lrMax);
-    if (!(pctStart >= 0 && pctStart <= 1 && div > 0 && divFinal > 0)) {
-      throw new ArgumentError(
-        "fitOneCycle",
-        `the cycle has no shape: pctStart ${pctStart}, div ${div}, divFinal ${divFinal}`,
-        "pctStart is from 0 to 1, the divisors are above 0",
-      );
+    await this.#run(oneCyclePlan(this.#place, epochs, lrMax, options));
+  }
+
+  /**
+   * Trains at a constant learning rate, which from `pctStart` of the fit on falls to `lr / divFinal` along a cosine. Errors as of `fit`.
+   * Source: fastai, fit_flat_cos.
+   */
+  async fitFlatCos(
+    epochs: number,
+    lr: LearningRate = this.lr,
+    options: FlatCosOptions = {},
+  ): Promise<void> {
+    await this.#run(flatCosPlan(this.#place, epochs, lr, options));
+  }
+
+  /**
+   * Trains in cycles, in each of which the learning rate falls from `lrMax` to 0 along a cosine: the first takes `cycleLength` epochs,
+   * each other one `cycleMult` times those of the one before. Errors as of `fit`.
+   * Source: Loshchilov and Hutter, arXiv 1608.03983; fastai, fit_sgdr.
+   */
+  async fitSgdr(
+    cycles: number,
+    cycleLength: number,
+    lrMax: LearningRate = this.lr,
+    options: SgdrOptions = {},
+  ): Promise<void> {
+    await this.#run(sgdrPlan(this.#place, cycles, cycleLength, lrMax, options));
+  }
+
+  /**
+   * Trains a pretrained model: first the last parameter group alone, then everything, the first groups at a lower rate. Prints a table
+   * for each, and over it the phase, the learning rates and the number of trainable parameters; callbacks find the phase in `phase`.
+   *
+   *     freeze();    fitOneCycle(freezeEpochs, slice(baseLr), { pctStart: 0.99 })
+   *     unfreeze();  fitOneCycle(epochs, slice(baseLr / 2 / lrMult, baseLr / 2), { pctStart: 0.3, div: 5 })
+   *
+   * A fit that `stop` ends ends both; a `CancelFitException` ends its own, as in fastai. Errors as of `fit`. Source: fastai, fine_tune.
+   */
+  async fineTune(epochs: number, baseLr = 2e-3, options: FineTuneOptions = {}): Promise<void> {
+    try {
+      for (const { phase, plan } of fineTunePlans(this.#place, epochs, baseLr, options)) {
+        this.#refuseDuringFit("fineTune");
+        if (this.#resumed === undefined) this.freezeTo(phase === "frozen" ? -1 : 0);
+        else checkSameCall(plan.call, this.#resumed);
+        if (plan.stage < (this.#resumed?.stage ?? 0)) continue;
+        this.phase = phase;
+        await this.#run(plan);
+        if (this.stopReason !== undefined) return;
+      }
+    } finally {
+      if (this.#current === undefined) this.phase = undefined;
     }
-    this.optimizer.setHyper("lr", lrMax);
-    const rates = this.optimizer.groups.map(({ lr }) =>
-      combinedCos(pctStart, lr / div, lr, lr / divFinal),
-    );
-    const scheduler = new ParamScheduler({
-      lr: (position) => rates.map((rate) => rate(position)),
-      momentum: combinedCos(pctStart, ...moms),
-    });
-    await this.#fit(epochs, { ...options, callbacks: [scheduler, ...callbacks] });
+  }
+
+  /**
+   * Trains up to `numIt` batches while the learning rate grows from `startLr` to `endLr`, and suggests one by each of fastai's four rules;
+   * `valley` is its default. The curve is for a plot. Weights, buffers, the optimizer's state, random generators and the history are
+   * afterwards what they were, bit for bit: training goes on as if nothing had been. Callbacks with `duringLrFind: false` do not run.
+   *
+   * ```ts
+   * const { valley } = await learner.lrFind();
+   * await learner.fineTune(3, valley);
+   * ```
+   * @throws ArgumentError for numbers outside their domain, and between `resume` and its fit.
+   * Source: Smith, arXiv 1506.01186; fastai, lr_find.
+   */
+  async lrFind(options: LrFindOptions = {}): Promise<LrFindResult> {
+    this.#refuseDuringFit("lrFind");
+    if (this.#resumed !== undefined) {
+      throw new ArgumentError("lrFind", "a fit is to be resumed", "Call that fit first");
+    }
+    const finder = new LrFinder(options);
+    const restore = await snapshotTraining(this);
+    try {
+      await this.#run({ ...finder.plan(this), isSearch: true });
+    } finally {
+      restore();
+    }
+    return finder.result;
   }
 
   /** Ends the fit; for callbacks. The reason is printed and stays in `stopReason`. */
   stop(reason: string): never {
     this.stopReason = reason;
     throw new CancelFitException(reason);
+  }
+
+  /** Prints a line that stays, where progress is shown. */
+  write(line: string): void {
+    this.#progress.write(line);
+  }
+
+  /**
+   * All that is needed to go on from here: weights, buffers, the optimizer's and the scaler's state, which parameters are frozen, where
+   * random generators stand, and how far the fit is. For callbacks in `betweenBatches`, after `settle`, and from `afterEpoch` on, where
+   * `Checkpointer` calls it, or between fits. Gradients are not in it.
+   * @throws ArgumentError when the model is no `Module`.
+   */
+  checkpoint(): Promise<Checkpoint> {
+    const { epochsSeen } = this;
+    const current = this.#current;
+    return takeCheckpoint(this, {
+      fit: current?.plan.call ?? null,
+      stage: current?.plan.stage ?? 0,
+      place: current?.loop.place ?? { epoch: 0, iteration: 0, step: 0, epochsSeen },
+      callbacks: current?.callbacks.saveStates() ?? new Map<string, never>(),
+    });
+  }
+
+  /**
+   * Takes over a checkpoint. If it was made during a fit, the next call has to be that fit with the same arguments and callbacks: it goes on
+   * where the checkpoint was made, also in the middle of an epoch, and ends with the same weights, bit for bit, as if it had never
+   * been interrupted. Batches that were trained on are passed over: the loader gives the same ones again. Returns this.
+   *
+   * ```ts
+   * const { tensors, metadata } = await readSafetensors("checkpoint.safetensors");
+   * learner.resume({ tensors, progress: JSON.parse(metadata.get("progress") ?? "") });
+   * await learner.fitOneCycle(5, 1e-3);
+   * ```
+   * @throws ArgumentError when model, optimizer, scaler or loader are others than those of the checkpoint.
+   */
+  resume(checkpoint: StoredCheckpoint): this {
+    this.#refuseDuringFit("resume");
+    const point = restoreCheckpoint(this, checkpoint);
+    this.#resumed = point.fit === null ? undefined : point;
+    return this;
   }
 
   /** Loss and metrics over a loader, in evaluation mode, without callbacks. Default: the validation set. */
@@ -232,42 +364,58 @@ export class Learner {
   }
 
   #refuseDuringFit(op: string): void {
-    if (!this.#fitting) return;
+    if (this.#current === undefined) return;
     throw new ArgumentError(op, "another fit is under way", "Await it first");
   }
 
-  async #fit(epochs: number, options: FitOptions): Promise<void> {
-    const { callbacks = [], weightDecay, tune = this.#tune } = options;
+  get #place(): PolicyPlace {
+    return { groups: this.optimizer.groups.length, moms: this.moms };
+  }
+
+  async #run(plan: FitPlan): Promise<void> {
     this.#refuseDuringFit("fit");
-    if (weightDecay !== undefined) this.optimizer.setHyper("weightDecay", weightDecay);
-    const progress = new ProgressCallback(this.#progress);
-    const precision = this.#mixedPrecision === undefined ? [] : [this.#mixedPrecision];
-    const own = [this.recorder, new TerminateOnNaN(), progress, ...precision];
-    const all = new CallbackList([...own, ...this.callbacks, ...callbacks]);
-    this.#fitting = true;
+    const resumed = this.#resumed;
+    if (resumed === undefined) this.#setHypers(plan);
+    else checkSameCall(plan.call, resumed);
+    this.#resumed = undefined;
+    const { epochs, options } = plan;
+    const title = this.phase && describePhase(this.phase, plan, this.optimizer);
+    const progress = new ProgressCallback(this.#progress, title, !plan.isSearch);
+    const callbacks = this.#callbacksOf(plan, progress);
+    const tuning = (options.tune ?? this.#tune) ? new FitTuning(this, progress) : undefined;
+    const loop = new FitLoop(this, callbacks, { tuning, replay: this.#replay, resumed });
+    this.#current = { plan, loop, callbacks };
     try {
-      const tuning = tune ? new FitTuning(this, progress) : undefined;
-      await new FitLoop(this, all, { tuning, replay: this.#replay }).run(epochs);
+      await loop.run(epochs);
     } finally {
-      this.#fitting = false;
+      this.#current = undefined;
     }
   }
-}
 
-function checkEpochs(op: string, epochs: number): void {
-  if (!Number.isSafeInteger(epochs) || epochs < 1) {
-    throw new ArgumentError(op, `the epochs are no whole number >= 1: ${epochs}`, "Use 1 or more");
+  #callbacksOf(plan: FitPlan, progress: ProgressCallback): CallbackList {
+    const { scheduler, options, isSearch = false } = plan;
+    const watching = isSearch ? [] : [new TerminateOnNaN(), new Overfitting()];
+    const precision = this.#mixedPrecision === undefined ? [] : [this.#mixedPrecision];
+    const given = isSearch
+      ? this.callbacks.filter(({ duringLrFind }) => duringLrFind !== false)
+      : this.callbacks;
+    const scheduling = scheduler === undefined ? [] : [scheduler];
+    return new CallbackList([
+      ...[this.recorder, ...watching, progress, ...precision],
+      ...[...given, ...scheduling, ...(options.callbacks ?? [])],
+    ]);
+  }
+
+  /** A fit that is resumed has them from the checkpoint. */
+  #setHypers({ rates, options: { weightDecay } }: FitPlan): void {
+    this.optimizer.setHyper("lr", rates);
+    if (weightDecay !== undefined) this.optimizer.setHyper("weightDecay", weightDecay);
   }
 }
 
-function checkRates(op: string, lr: LearningRate): void {
-  const rates = typeof lr === "number" ? [lr] : lr;
-  const bad = rates.find((rate) => !(Number.isFinite(rate) && rate >= 0));
-  if (bad !== undefined) {
-    throw new ArgumentError(
-      op,
-      `a learning rate is not a finite number >= 0: ${bad}`,
-      "Use one such as 1e-3",
-    );
-  }
+/** What is under way. */
+interface CurrentFit {
+  readonly plan: FitPlan;
+  readonly loop: FitLoop;
+  readonly callbacks: CallbackList;
 }

@@ -20,4 +20,9 @@ export interface Loader {
   readonly datasetSize?: number;
   /** The batches of the epoch with this index; each stays valid until the next one is asked for. One that loads ahead is asynchronous. */
   epoch(index: number): Iterable<Batch> | AsyncIterable<Batch>;
+  /**
+   * As `epoch`, from batch number `start` on, for a loader that can leave out the batches before more cheaply than by making them. The
+   * batches are the same, bit for bit. Default: a fit that is resumed passes over them.
+   */
+  epochFrom?(index: number, start: number): Iterable<Batch> | AsyncIterable<Batch>;
 }

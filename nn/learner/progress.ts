@@ -22,7 +22,7 @@ export interface ProgressState {
   readonly tuning: TuneProgress | undefined;
 }
 
-/** Shows the progress of a fit. Calls come in the order start, (update | write)*, stop. */
+/** Shows the progress of a fit. Calls come in the order start, (update | write)*, stop; `write` may also come between fits. */
 export interface Progress {
   start(): void;
   /** Called after every batch, and for every problem that is measured; it is up to the display to skip some. */
@@ -49,21 +49,34 @@ const trainingCost = 3;
 export class ProgressCallback implements Callback {
   readonly order = 60;
   readonly #progress: Progress;
+  readonly #title: string | undefined;
+  readonly #hasTable: boolean;
   #columns: readonly string[] = [];
   #done = 0;
   #clock = new Clock(0);
 
-  constructor(progress: Progress) {
+  /**
+   * @param title a line over the table. Default: none.
+   * @param hasTable false leaves the table out. Default: true.
+   */
+  constructor(progress: Progress, title?: string, hasTable = true) {
     this.#progress = progress;
+    this.#title = title;
+    this.#hasTable = hasTable;
   }
 
-  beforeFit({ metrics, train, valid, epochs }: Learner): void {
-    this.#done = 0;
-    this.#clock = new Clock(epochs * (trainingCost * samples(train) + samples(valid)));
+  beforeFit({ metrics, train, valid, epochs, epoch, iteration }: Learner): void {
+    // A fit that is resumed begins in the middle.
+    this.#done = epoch * (train.length + (valid?.length ?? 0)) + iteration;
+    const perEpoch = trainingCost * samples(train) + samples(valid);
+    this.#clock = new Clock(
+      (epochs - epoch) * perEpoch - iteration * trainingCost * train.batchSize,
+    );
     const names = metrics.map(({ name }) => name);
     this.#columns = tableColumns(names, valid !== undefined);
     this.#progress.start();
-    this.#progress.write(tableHead(this.#columns));
+    if (this.#title !== undefined) this.#progress.write(this.#title);
+    if (this.#hasTable) this.#progress.write(tableHead(this.#columns));
   }
 
   afterBatch(learner: Learner): void {
@@ -105,7 +118,7 @@ export class ProgressCallback implements Callback {
 
   afterEpoch({ recorder }: Learner): void {
     const row = recorder.rows.at(-1);
-    if (row !== undefined) this.#progress.write(tableRow(this.#columns, row));
+    if (row !== undefined && this.#hasTable) this.#progress.write(tableRow(this.#columns, row));
   }
 
   cleanUp({ stopReason }: Learner): void {

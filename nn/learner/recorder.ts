@@ -1,5 +1,7 @@
 /** @file Recorder: the history of a fit. Source: fastai, learner.py. */
-import type { Callback, LossReading } from "./callback.ts";
+import type { Callback, CallbackState, LossReading, SavedCallbackState } from "./callback.ts";
+import { fromJson, toJson } from "./json-number.ts";
+import type { TrainingEntry } from "../training-state.ts";
 import type { Learner } from "./learner.ts";
 
 /** One row of the table. */
@@ -44,6 +46,7 @@ class SmoothMean {
 export class Recorder implements Callback {
   readonly order = 50;
   readonly runValid = false;
+  readonly stateName = "Recorder";
   /** Names of the metrics, as in the table. */
   metricNames: readonly string[] = [];
   /** The loss of each training batch. */
@@ -57,6 +60,8 @@ export class Recorder implements Callback {
   rows: EpochRow[] = [];
   #smooth = new SmoothMean();
   #epochStart = 0;
+  /** Of the epoch, before the fit was resumed. */
+  #secondsBefore = 0;
 
   /** The smoothed loss of the last batch whose loss has arrived, NaN before the first. */
   get smoothLoss(): number {
@@ -71,10 +76,58 @@ export class Recorder implements Callback {
     this.momentums = [];
     this.rows = [];
     this.#smooth = new SmoothMean();
+    this.#epochStart = performance.now();
+    this.#secondsBefore = 0;
   }
 
   beforeEpoch(): void {
     this.#epochStart = performance.now();
+  }
+
+  /** Between epochs none of these seconds belong to the next row. */
+  saveState(): SavedCallbackState {
+    const rows = this.rows.map(({ epoch, trainLoss, validLoss, metrics, seconds }) => ({
+      epoch,
+      trainLoss: toJson(trainLoss),
+      validLoss: validLoss === undefined ? null : toJson(validLoss),
+      metrics: metrics.map(toJson),
+      seconds,
+    }));
+    const { losses, learningRates, momentums } = this;
+    return {
+      json: { rows, seconds: this.#secondsOfEpoch },
+      tensors: new Map([
+        ["losses", column(losses)],
+        ["learningRates", column(learningRates)],
+        ["momentums", column(momentums)],
+      ]),
+    };
+  }
+
+  loadState({ json, tensors }: CallbackState): void {
+    const { rows, seconds } = json as { rows: Record<string, unknown>[]; seconds: number };
+    this.rows = rows.map((row) => ({
+      epoch: fromJson(row["epoch"]),
+      trainLoss: fromJson(row["trainLoss"]),
+      validLoss: row["validLoss"] === null ? undefined : fromJson(row["validLoss"]),
+      metrics: (row["metrics"] as unknown[]).map(fromJson),
+      seconds: fromJson(row["seconds"]),
+    }));
+    const read = (name: string) => Array.from(tensors?.get(name)?.data ?? [], Number);
+    for (const loss of read("losses")) this.#addLoss(loss);
+    this.learningRates = read("learningRates");
+    this.momentums = read("momentums");
+    this.#secondsBefore = seconds;
+  }
+
+  get #secondsOfEpoch(): number {
+    return this.#secondsBefore + (performance.now() - this.#epochStart) / 1000;
+  }
+
+  #addLoss(loss: number): void {
+    this.#smooth.add(loss);
+    this.losses.push(loss);
+    this.smoothLosses.push(this.smoothLoss);
   }
 
   afterBatch(learner: Learner): void {
@@ -84,9 +137,7 @@ export class Recorder implements Callback {
   }
 
   lossRead(_learner: Learner, { loss }: LossReading): void {
-    this.#smooth.add(loss);
-    this.losses.push(loss);
-    this.smoothLosses.push(this.smoothLoss);
+    this.#addLoss(loss);
   }
 
   afterEpoch({ epoch, validation }: Learner): void {
@@ -95,7 +146,13 @@ export class Recorder implements Callback {
       trainLoss: this.smoothLoss,
       validLoss: validation?.loss,
       metrics: validation?.metrics ?? [],
-      seconds: (performance.now() - this.#epochStart) / 1000,
+      seconds: this.#secondsOfEpoch,
     });
+    this.#epochStart = performance.now();
+    this.#secondsBefore = 0;
   }
+}
+
+function column(values: readonly number[]): TrainingEntry {
+  return { dtype: "F64", shape: [values.length], data: Float64Array.from(values) };
 }

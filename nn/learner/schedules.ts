@@ -32,6 +32,9 @@ export function schedPoly(start: number, end: number, power: number): Schedule {
   return (position) => start + (end - start) * position ** power;
 }
 
+/** Sums of fractions and positions are rounded: the first batch of a part must not be the last one of the part before. */
+const rounding = 1e-12;
+
 /**
  * One schedule after another; each sees positions from 0 to 1 within its own part.
  *
@@ -54,7 +57,7 @@ export function combineScheds(
   return (position) => {
     let start = 0;
     let index = 0;
-    while (index < fractions.length - 1 && position >= start + (fractions[index] ?? 0)) {
+    while (index < fractions.length - 1 && position >= start + (fractions[index] ?? 0) - rounding) {
       start += fractions[index++] ?? 0;
     }
     return schedules[index]?.((position - start) / (fractions[index] ?? 1)) ?? NaN;

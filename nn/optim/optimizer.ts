@@ -8,6 +8,7 @@ import {
   DTypeError,
   keep,
   onReplay,
+  openScope,
   zeros,
   type Tensor,
 } from "../../engine/index.ts";
@@ -191,6 +192,15 @@ export abstract class Optimizer<H extends Hypers = Hypers> {
       );
     }
     this.groups.forEach((group, i) => Object.assign(group, { [name]: values[i] }));
+  }
+
+  /** Forgets moments and step counts, as if there had been no step. Parameters and hypers stay. */
+  clearState(): void {
+    using _scope = openScope();
+    for (const slot of this.#slots) slot.step = 0;
+    const empty = ({ shape, dtype, device }: Tensor): Tensor => zeros(shape, { dtype, device });
+    for (const tensor of [this.guard, ...this.#allMoments()])
+      tensor.assign(empty(tensor), "clearState");
   }
 
   /** Hypers, step counts and moments, copied to the host. */

@@ -636,7 +636,7 @@ describe("wrong use is refused:", () => {
         "ArgumentError: fit: the epochs are no whole number >= 1: 1.5. Use 1 or more",
         "ArgumentError: fit: a learning rate is not a finite number >= 0: NaN. Use one such as 1e-3",
         "ArgumentError: fit: a learning rate is not a finite number >= 0: -1. Use one such as 1e-3",
-        "ArgumentError: Adam.setHyper: 2 values of lr for 1 parameter groups: [0.1, 0.1]. Pass one number, or one for each group",
+        "ArgumentError: fit: 2 learning rates for 1 parameter groups: [0.1, 0.1]. Pass one number, slice(first, last), or one for each group",
         "ArgumentError: fitOneCycle: a learning rate is not a finite number >= 0: Infinity. Use one such as 1e-3",
         "ArgumentError: fitOneCycle: the cycle has no shape: pctStart 2, div 25, divFinal 100000. pctStart is from 0 to 1, the divisors are above 0",
       ]

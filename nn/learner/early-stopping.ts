@@ -1,0 +1,20 @@
+/** @file EarlyStopping. Source: fastai, callback/tracker.py (`EarlyStoppingCallback`). */
+import { CancelFitException } from "./cancel.ts";
+import type { Learner } from "./learner.ts";
+import { PatientTracker } from "./tracker.ts";
+
+/**
+ * Ends the fit when the monitored number has not become better for `patience` epochs (default 1), and says so. In `fineTune` it ends
+ * the fit that is under way.
+ */
+export class EarlyStopping extends PatientTracker {
+  readonly order = 63;
+  readonly stateName = "EarlyStopping";
+
+  protected override losePatience(learner: Learner): void {
+    const since = learner.epoch - this.wait;
+    const reason = `No improvement of ${this.monitor} since epoch ${since}: early stopping.`;
+    learner.write(reason);
+    throw new CancelFitException(reason);
+  }
+}

@@ -1,0 +1,39 @@
+/** @file Overfitting: says so when the validation loss has turned up while the training loss still falls. */
+import type { Callback } from "./callback.ts";
+import type { Learner } from "./learner.ts";
+import type { EpochRow } from "./recorder.ts";
+
+/** Epochs for which the validation loss has to be above its minimum. */
+const epochsAbove = 2;
+
+/**
+ * Part of every fit with a validation set. The rule: the validation loss has been above its minimum for at least 2 epochs, and the smoothed
+ * training loss is lower than at that minimum. It is said once for each minimum. Not a callback of fastai's.
+ */
+export class Overfitting implements Callback {
+  /** After the row of the table. */
+  readonly order = 64;
+
+  afterEpoch(learner: Learner): void {
+    const { rows } = learner.recorder;
+    const notice = overfittingNotice(rows);
+    const wasSaid = overfittingNotice(rows.slice(0, -1)) !== undefined;
+    if (notice !== undefined && !wasSaid) learner.write(notice);
+  }
+}
+
+/** What to say after these epochs; undefined where the rule does not hold. */
+export function overfittingNotice(rows: readonly EpochRow[]): string | undefined {
+  const best = rows.reduce<EpochRow | undefined>((least, row) => {
+    return (row.validLoss ?? Infinity) < (least?.validLoss ?? Infinity) ? row : least;
+  }, undefined);
+  const last = rows.at(-1);
+  if (best?.validLoss === undefined || last?.validLoss === undefined) return undefined;
+  const epochs = last.epoch - best.epoch;
+  if (epochs < epochsAbove || !(last.trainLoss < best.trainLoss)) return undefined;
+  return (
+    `Overfitting: valid_loss has been above its minimum of ${best.validLoss.toFixed(6)} (epoch ${best.epoch}) for ${epochs} epochs, ` +
+    `while train_loss fell from ${best.trainLoss.toFixed(6)} to ${last.trainLoss.toFixed(6)}. ` +
+    "Train for fewer epochs, augment the data or add weight decay; the callback SaveBest keeps the best epoch."
+  );
+}
