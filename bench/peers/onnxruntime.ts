@@ -2,7 +2,7 @@
 import { cpus } from "node:os";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { toNchw, toNhwc, toOihw, type HostArray } from "../../test/oracles/layout.ts";
-import { encodeOnnxModel, type OnnxGraph, type OnnxNode } from "../../test/oracles/onnx-model.ts";
+import { encodeOnnxGraph, type OnnxGraph, type OnnxNode } from "../../vision/onnx/graph.ts";
 import { paddingOf } from "./convolution.ts";
 import { Refusal, type Peer, type Prepared } from "./peer.ts";
 import { entryOf, foldNorms, initialState, walk, type NetworkOps } from "./resnet34.ts";
@@ -44,7 +44,7 @@ async function session(
   feeds: Feeds,
   toResult: (output: HostArray) => HostArray = (output) => output,
 ): Promise<Prepared> {
-  const model = await InferenceSession.create(encodeOnnxModel(graph), {
+  const model = await InferenceSession.create(await encodeOnnxGraph(graph), {
     intraOpNumThreads: cpus().length,
     logSeverityLevel: 3,
   });
@@ -54,7 +54,7 @@ async function session(
       return [name, new Tensor("float32", input.data, [...input.shape])];
     }),
   );
-  const [name = ""] = graph.outputs;
+  const [{ name } = { name: "" }] = graph.outputs;
   let output: HostArray | undefined;
   return {
     async run() {
@@ -74,7 +74,11 @@ function binaryGraph(operators: readonly string[]): OnnxGraph {
     inputs: [i === 0 ? "x" : `value${i}`, "y"],
     output: `value${i + 1}`,
   }));
-  return { inputs: ["x", "y"], outputs: [`value${operators.length}`], nodes };
+  return {
+    inputs: [{ name: "x" }, { name: "y" }],
+    outputs: [{ name: `value${operators.length}` }],
+    nodes,
+  };
 }
 
 async function convolution(
@@ -84,8 +88,8 @@ async function convolution(
   if (gradients) throw new Refusal("no gradients in onnxruntime-node");
   if (w === undefined) throw new Error("onnxruntime: no weights");
   const graph: OnnxGraph = {
-    inputs: ["x"],
-    outputs: ["y"],
+    inputs: [{ name: "x" }],
+    outputs: [{ name: "y" }],
     nodes: [
       { operator: "Conv", inputs: ["x", "w"], output: "y", attributes: window(kernel, stride) },
     ],
@@ -135,5 +139,6 @@ function networkGraph(): OnnxGraph {
     },
   };
   const logits = walk(ops, "x");
-  return { inputs: ["x"], outputs: [logits], nodes, weights: foldNorms(initialState()) };
+  const weights = foldNorms(initialState());
+  return { inputs: [{ name: "x" }], outputs: [{ name: logits }], nodes, weights };
 }

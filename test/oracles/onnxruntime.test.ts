@@ -16,10 +16,11 @@ import {
   tensor,
   type Tensor,
 } from "../../engine/index.ts";
+import type { OnnxAttribute } from "../../vision/onnx/graph.ts";
 import { useDevice } from "../device.ts";
 import { seededRandom } from "../inputs.ts";
 import { permuted, randomArray, toNchw, toNhwc, toOihw, type HostArray } from "./layout.ts";
-import { runOnnx, type OnnxAttribute } from "./onnx-model.ts";
+import { runOnnx } from "./onnx-model.ts";
 import { compareWith } from "./worst-error.ts";
 
 useDevice();

@@ -1,0 +1,172 @@
+/** @file From a folder of pictures to predictions, and what an exported model keeps. Small pictures of two colours, made here. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Resize } from "../../data/index.ts";
+import { decodePng, getImageFiles, ImageDataLoaders } from "../../data/node.ts";
+import { manualSeed } from "../../engine/index.ts";
+import { accuracy, errorRate, linesOnly, squeezenet1_0 } from "../../nn/index.ts";
+import { ClassificationInterpretation } from "../../vision/index.ts";
+import {
+  cnnLearner,
+  loadLearner,
+  plotConfusionMatrix,
+  plotTopLosses,
+  type CnnLearner,
+} from "../../vision/node.ts";
+import { useDevice } from "../device.ts";
+
+useDevice();
+
+let folder = "";
+let dls: ImageDataLoaders;
+let learn: CnnLearner;
+
+/** A noisy picture, mostly of one colour. */
+async function picture(file: string, red: number, blue: number, seed: number): Promise<void> {
+  const pixels = Uint8Array.from({ length: 40 * 36 * 3 }, (_, i) => {
+    const noise = ((i * 7919 + seed * 104729) % 61) - 30;
+    return ([red, 60, blue][i % 3] ?? 0) + noise;
+  });
+  await sharp(pixels, { raw: { width: 40, height: 36, channels: 3 } })
+    .png()
+    .toFile(file);
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "wgrad-vision-"));
+  await mkdir(join(folder, "images"));
+  for (let i = 0; i < 40; i++) {
+    const isRed = i % 2 === 0;
+    const name = `${isRed ? "Red" : "blue"}_${i}.png`;
+    await picture(join(folder, "images", name), isRed ? 200 : 60, isRed ? 60 : 200, i);
+  }
+  manualSeed(1);
+  const images = join(folder, "images");
+  dls = await ImageDataLoaders.fromNameFunc(images, await getImageFiles(images), {
+    ...{ validPct: 0.25, seed: 42, bs: 10, labelFunc: (name) => name.startsWith("R") },
+    itemTfms: [new Resize(32)],
+  });
+  learn = await cnnLearner(dls, squeezenet1_0, {
+    ...{ pretrained: false, metrics: [errorRate, accuracy], progress: linesOnly(() => undefined) },
+  });
+  await learn.fitOneCycle(3, 3e-3);
+}, 120_000);
+
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe("a learner on pictures", () => {
+  test("learns, with metrics given by name", () => {
+    const row = learn.recorder.rows.at(-1);
+    expect(row?.metrics).toHaveLength(2);
+    expect(row?.metrics[1]).toBeCloseTo(1 - (row?.metrics[0] ?? NaN));
+  });
+
+  test("predicts from a path, bytes, pixels, and lists of them, in their order", async () => {
+    const files = dls.valid.items as readonly string[];
+    const [file = ""] = files;
+    const one = await learn.predict(file);
+    expect(one.label).toBe(learn.vocab[one.index]);
+    expect(one.probabilities.reduce((a, b) => a + b)).toBeCloseTo(1);
+    const bytes = await learn.predict(new Uint8Array(await readFile(file)));
+    expect([...bytes.probabilities]).toEqual([...one.probabilities]);
+    const many = await learn.predict(files, { bs: 3 });
+    expect(many).toHaveLength(files.length);
+    many[0]?.probabilities.forEach((p, i) => {
+      expect(p).toBeCloseTo(one.probabilities[i] ?? NaN, 5);
+    });
+    expect(await learn.predict([])).toEqual([]);
+    await expect(learn.predict(join(folder, "missing.png"))).rejects.toThrow(/missing\.png/);
+  });
+
+  test("comes back from its folder without the label function", async () => {
+    const out = join(folder, "model");
+    await learn.export(out);
+    const loaded = await loadLearner(out);
+    expect(loaded.vocab).toEqual([false, true]);
+    const files = dls.valid.items as readonly string[];
+    const [before, after] = [await learn.predict(files), await loaded.predict(files)];
+    expect(after.map(({ probabilities }) => [...probabilities])).toEqual(
+      before.map(({ probabilities }) => [...probabilities]),
+    );
+  });
+
+  test("refuses folders that hold no model", async () => {
+    await expect(loadLearner(join(folder, "images"))).rejects.toThrow(/cannot be read.*export/s);
+    const wrong = join(folder, "wrong");
+    await mkdir(wrong);
+    await writeFile(join(wrong, "model.json"), '{"format": "else"}');
+    await expect(loadLearner(wrong)).rejects.toThrow(/format is "else"/);
+  });
+});
+
+describe("what a classifier gets wrong", () => {
+  const logits = (rows: number[][], targets: number[]) => ({
+    predictions: Float32Array.from(rows.flat()),
+    shape: [3],
+    targets: Float32Array.from(targets),
+  });
+  const interpretation = new ClassificationInterpretation(
+    logits(
+      [
+        [5, 0, 0],
+        [0, 4, 1],
+        [0, 3, 1],
+        [0, 200, 0],
+      ],
+      [0, 1, 2, 0],
+    ),
+    ["ant", "bee", "cat"],
+  );
+
+  test("counts, pairs and losses", () => {
+    expect(interpretation.confusionMatrix()).toEqual([
+      [1, 1, 0],
+      [0, 1, 0],
+      [0, 1, 0],
+    ]);
+    expect(interpretation.mostConfused()).toEqual([
+      { actual: "ant", predicted: "bee", count: 1 },
+      { actual: "cat", predicted: "bee", count: 1 },
+    ]);
+    const [worst, next] = interpretation.topLosses(2);
+    expect(worst).toMatchObject({ item: 3, loss: 200, predictedProbability: 1 });
+    expect(next?.loss).toBeCloseTo(Math.log(1 + Math.exp(3) + Math.exp(1)) - 1);
+    expect(interpretation.topLosses(1, { largest: false })[0]?.item).toBe(0);
+  });
+
+  test("says it in words", () => {
+    expect(String(interpretation)).toMatchInlineSnapshot(`
+      "4 images, 2 wrong (50.00 %)
+
+              predicted
+      actual  ant  bee  cat
+      ant       1    1    0
+      bee       0    1    0
+      cat       0    1    0
+
+      most confused
+        1 x ant taken for bee
+        1 x cat taken for bee"
+    `);
+  });
+
+  test("and in pictures", async () => {
+    const own = new ClassificationInterpretation(await learn.getPreds(), learn.vocab);
+    for (const png of [await plotConfusionMatrix(own), await plotTopLosses(own, dls, 4)]) {
+      const { width, height, data } = decodePng(png);
+      expect(Math.min(width, height)).toBeGreaterThan(100);
+      expect(new Set(data).size).toBeGreaterThan(20);
+    }
+  });
+
+  test("refuses scores that are not one for each class", () => {
+    expect(() => new ClassificationInterpretation(logits([[1, 2, 3]], [0]), ["a", "b"])).toThrow(
+      /shape \[3\] for 2 classes/,
+    );
+  });
+});

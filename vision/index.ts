@@ -1,0 +1,25 @@
+/** @file The public surface of vision that runs in browsers too; re-exports only. Files are in `wgrad/vision/node`. */
+export {
+  ClassificationInterpretation,
+  type Confusion,
+  type JudgedImage,
+  type Logits,
+} from "./interpretation/interpretation.ts";
+export {
+  Predictor,
+  type Prediction,
+  type PredictionData,
+  type PredictionItem,
+} from "./predictor.ts";
+export {
+  visionLearner,
+  VisionLearner,
+  type VisionData,
+  type VisionLearnerOptions,
+} from "./vision-learner.ts";
+export type { OnnxBuilder, OnnxValue } from "./onnx/builder.ts";
+export type { ModuleClass, OnnxEmitter } from "./onnx/emitter.ts";
+export { encodeOnnx, type OnnxOptions } from "./onnx/encode-onnx.ts";
+export type { OnnxAttribute } from "./onnx/graph.ts";
+export type { OnnxPreprocessing } from "./onnx/preprocessing.ts";
+export { registerOnnx } from "./onnx/registry.ts";

@@ -1,0 +1,149 @@
+/** @file ClassificationInterpretation: what a classifier confuses, and which images it got most wrong. */
+import type { Label } from "../../data/index.ts";
+import { ArgumentError } from "../../engine/index.ts";
+import type { Predictions } from "../../nn/index.ts";
+
+/** One image and what the model said of it. */
+export interface JudgedImage {
+  /** Its place in the validation set. */
+  readonly item: number;
+  /** Cross-entropy: -ln of the probability of the actual class. */
+  readonly loss: number;
+  /** Index of the likeliest class. */
+  readonly predicted: number;
+  /** Index of the class that it is of. */
+  readonly actual: number;
+  readonly predictedProbability: number;
+  readonly actualProbability: number;
+}
+
+/** How often images of one class were taken for another. */
+export interface Confusion {
+  readonly actual: Label;
+  readonly predicted: Label;
+  readonly count: number;
+}
+
+/** What `learner.getPreds()` gives, without an activation. */
+export type Logits = Predictions;
+
+/**
+ * Judges a classifier by its validation set. Source: fastai, `ClassificationInterpretation`.
+ *
+ * ```ts
+ * const interpretation = new ClassificationInterpretation(await learn.getPreds(), learn.vocab);
+ * console.log(String(interpretation));
+ * ```
+ */
+export class ClassificationInterpretation {
+  readonly vocab: readonly Label[];
+  /** All images, in the order of the validation set. */
+  readonly images: readonly JudgedImage[];
+
+  /** @throws ArgumentError when the predictions are not one score for each class and image. */
+  constructor({ predictions, shape, targets }: Logits, vocab: readonly Label[]) {
+    const classes = vocab.length;
+    if (shape.length !== 1 || shape[0] !== classes) {
+      throw new ArgumentError(
+        "ClassificationInterpretation",
+        `predictions of shape [${shape.join(", ")}] for ${classes} classes`,
+        "Pass what learner.getPreds() gave, and the learner's vocab",
+      );
+    }
+    this.vocab = vocab;
+    this.images = Array.from(targets, (actual, item) =>
+      judge(predictions.subarray(item * classes, (item + 1) * classes), actual, item),
+    );
+  }
+
+  /** Images whose likeliest class is another than their own. */
+  get errors(): readonly JudgedImage[] {
+    return this.images.filter(({ predicted, actual }) => predicted !== actual);
+  }
+
+  /** `matrix[actual][predicted]`: how many images of a class were taken for which. */
+  confusionMatrix(): number[][] {
+    const matrix = this.vocab.map(() => this.vocab.map(() => 0));
+    for (const { actual, predicted } of this.images) {
+      const row = matrix[actual];
+      if (row !== undefined) row[predicted] = (row[predicted] ?? 0) + 1;
+    }
+    return matrix;
+  }
+
+  /** Pairs of classes that were taken for each other at least `least` times (default 1), the most frequent first. */
+  mostConfused(least = 1): Confusion[] {
+    const counts = new Map<string, { actual: number; predicted: number; count: number }>();
+    for (const { actual, predicted } of this.errors) {
+      const key = `${actual} ${predicted}`;
+      const known = counts.get(key) ?? { actual, predicted, count: 0 };
+      known.count++;
+      counts.set(key, known);
+    }
+    return [...counts.values()]
+      .filter(({ count }) => count >= least)
+      .sort((a, b) => b.count - a.count || a.actual - b.actual || a.predicted - b.predicted)
+      .map(({ actual, predicted, count }) => ({
+        ...{ actual: this.nameOf(actual), predicted: this.nameOf(predicted), count },
+      }));
+  }
+
+  /** The `count` images with the largest losses (or, with `largest: false`, the smallest), in this order. Default: all. */
+  topLosses(count = this.images.length, { largest = true } = {}): JudgedImage[] {
+    const sign = largest ? 1 : -1;
+    // NaN, of a model that diverged, is the worst loss.
+    const rank = ({ loss }: JudgedImage): number => (Number.isNaN(loss) ? Infinity : loss);
+    const sorted = [...this.images].sort((a, b) => sign * (rank(b) - rank(a)) || a.item - b.item);
+    return sorted.slice(0, Math.max(0, count));
+  }
+
+  /** The class with this index. */
+  nameOf(index: number): Label {
+    return this.vocab[index] ?? index;
+  }
+
+  /** The confusion matrix and the pairs that are confused most, for people. */
+  toString(): string {
+    const { images, errors } = this;
+    const percent = images.length === 0 ? 0 : (100 * errors.length) / images.length;
+    const pairs = this.mostConfused().slice(0, 10);
+    return [
+      `${images.length} images, ${errors.length} wrong (${percent.toFixed(2)} %)`,
+      ...(this.vocab.length <= 20 ? ["", ...this.#matrixLines()] : []),
+      ...(pairs.length === 0 ? [] : ["", "most confused"]),
+      ...pairs.map(
+        ({ actual, predicted, count }) => `  ${count} x ${actual} taken for ${predicted}`,
+      ),
+    ].join("\n");
+  }
+
+  #matrixLines(): string[] {
+    const names = this.vocab.map(String);
+    const cells = this.confusionMatrix().map((row) => row.map(String));
+    const head = Math.max(...names.map(({ length }) => length), "actual".length);
+    const widths = names.map(({ length }, i) =>
+      Math.max(length, ...cells.map((row) => (row[i] ?? "").length)),
+    );
+    const line = (name: string, values: readonly string[]): string =>
+      [name.padEnd(head), ...values.map((value, i) => value.padStart(widths[i] ?? 0))].join("  ");
+    return [
+      `${"".padEnd(head)}  predicted`,
+      line("actual", names),
+      ...cells.map((row, i) => line(names[i] ?? "", row)),
+    ];
+  }
+}
+
+/** Cross-entropy through the logarithm of the sum of exponentials, so that a probability of 1e-50 has a finite loss. */
+function judge(logits: Float32Array, actual: number, item: number): JudgedImage {
+  const largest = Math.max(...logits);
+  const sum = logits.reduce((total, logit) => total + Math.exp(logit - largest), 0);
+  const probability = (index: number): number => Math.exp((logits[index] ?? NaN) - largest) / sum;
+  const predicted = logits.indexOf(largest);
+  return {
+    ...{ item, actual, predicted },
+    loss: Math.log(sum) + largest - (logits[actual] ?? NaN),
+    predictedProbability: probability(predicted),
+    actualProbability: probability(actual),
+  };
+}

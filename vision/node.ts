@@ -1,0 +1,10 @@
+/** @file The public surface of vision for Node: what reads and writes files; re-exports only. */
+export { CnnLearner, cnnLearner, type CnnLearnerOptions } from "./cnn-learner.ts";
+export {
+  exportLearner,
+  loadLearner,
+  type Exportable,
+  type LoadLearnerOptions,
+} from "./export-learner.ts";
+export { plotConfusionMatrix, plotTopLosses } from "./interpretation/pictures.ts";
+export { writeOnnx } from "./onnx/write-onnx.ts";

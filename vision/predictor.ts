@@ -1,0 +1,106 @@
+/** @file Predictor: a trained model with the transforms and classes that belong to it. */
+import type { ImageLoader, ImageSource, Json, Label, TestLoaderOptions } from "../data/index.ts";
+import { noGrad, openScope, softmax, type Tensor } from "../engine/index.ts";
+import type { Module } from "../nn/index.ts";
+
+/** What a model says about an image. */
+export interface Prediction {
+  /** The likeliest class. */
+  readonly label: Label;
+  /** Its index in the vocab. */
+  readonly index: number;
+  /** Of every class, in the order of the vocab; they add up to 1. */
+  readonly probabilities: Float32Array;
+}
+
+/** Images in, batches out, as in validation: `ImagePipeline` and `ImageDataLoaders` of wgrad/data are such. */
+export interface PredictionData {
+  /** Classes by their index. */
+  readonly vocab: readonly Label[];
+  testLoader(items: readonly ImageSource[], options?: TestLoaderOptions): ImageLoader;
+  /** All of it as JSON, to be stored with the model. */
+  settings(): Json;
+}
+
+/** A path, the bytes of a file, or pixels. */
+export type PredictionItem = ImageSource;
+
+/** A model that says of images what they show. */
+export class Predictor {
+  readonly model: Module;
+  readonly data: PredictionData;
+
+  constructor(model: Module, data: PredictionData) {
+    this.model = model;
+    this.data = data;
+  }
+
+  get vocab(): readonly Label[] {
+    return this.data.vocab;
+  }
+
+  /** What one image shows. Errors as of several. */
+  predict(item: PredictionItem, options?: TestLoaderOptions): Promise<Prediction>;
+  /**
+   * What many images show, in their order. They are decoded while the device computes, and run in batches.
+   *
+   * @param items paths, bytes of files, or pixels.
+   * @throws ArgumentError when an image cannot be decoded; the message names it.
+   */
+  predict(items: readonly PredictionItem[], options?: TestLoaderOptions): Promise<Prediction[]>;
+  async predict(
+    items: PredictionItem | readonly PredictionItem[],
+    options: TestLoaderOptions = {},
+  ): Promise<Prediction | Prediction[]> {
+    const many = isList(items);
+    const all = await this.#predictAll(many ? items : [items], options);
+    const [first] = all;
+    return many || first === undefined ? all : first;
+  }
+
+  async #predictAll(
+    items: readonly PredictionItem[],
+    options: TestLoaderOptions,
+  ): Promise<Prediction[]> {
+    if (items.length === 0) return [];
+    const { model } = this;
+    const wasTraining = model.training;
+    model.eval();
+    const results: Promise<Prediction[]>[] = [];
+    try {
+      for await (const { x } of this.data.testLoader(items, options).epoch(0)) {
+        const reading = this.#predictBatch(x);
+        // Awaited below; until then nobody else looks at it.
+        reading.catch(() => undefined);
+        results.push(reading);
+      }
+    } finally {
+      model.train(wasTraining);
+    }
+    return (await Promise.all(results)).flat();
+  }
+
+  async #predictBatch(x: Tensor): Promise<Prediction[]> {
+    let reading: Promise<ArrayLike<number>>;
+    {
+      using _scope = openScope();
+      reading = noGrad(() => softmax(this.model.forward(x), -1)).data();
+    }
+    const values = Float32Array.from(await reading);
+    const classes = this.vocab.length;
+    return Array.from({ length: values.length / classes }, (_, i) =>
+      this.#prediction(values.slice(i * classes, (i + 1) * classes)),
+    );
+  }
+
+  #prediction(probabilities: Float32Array): Prediction {
+    const index = probabilities.indexOf(Math.max(...probabilities));
+    return { label: this.vocab[index] ?? index, index, probabilities };
+  }
+}
+
+function isList(
+  items: PredictionItem | readonly PredictionItem[],
+): items is readonly PredictionItem[] {
+  return Array.isArray(items);
+}
