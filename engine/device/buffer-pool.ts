@@ -46,8 +46,11 @@ export interface MemoryReport {
 /** Kernels load and store whole vec4s at the end of a tensor, so every buffer is padded to this many bytes. */
 const granularity = 256;
 
-/** Pooled bytes beyond the largest live set by this much are given back to the driver. */
-const slackBytes = 256 * 2 ** 20;
+/**
+ * Live and pooled bytes beyond so many times the largest live set, and this much more, are given back to the driver. Not 1: a step that
+ * needs many sizes, one after the other, has more buffers than it holds at one time, and would make all of them anew each time.
+ */
+const [mostOfPeak, slackBytes] = [2, 256 * 2 ** 20];
 
 /** Rounds `padded` up to one of eight classes an octave: at most 12.5 % are wasted, and near sizes share a class. */
 function sizeClass(padded: number, limit: number): number {
@@ -182,8 +185,8 @@ export class BufferPool {
 
   #create(op: string, byteLength: number): DeviceBuffer {
     // Sizes that are no longer asked for (the short last batch, another image size) must not pile up.
-    if (this.#liveBytes + this.#pooledBytes + byteLength > this.#peakBytes + slackBytes)
-      this.trim();
+    const most = mostOfPeak * this.#peakBytes + slackBytes;
+    if (this.#liveBytes + this.#pooledBytes + byteLength > most) this.trim();
     const gpu = this.#gpu.createBuffer({
       label: `${op} (${byteLength} bytes)`,
       size: byteLength,

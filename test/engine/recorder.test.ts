@@ -168,6 +168,26 @@ describe("the pool", () => {
     expect(pool.memory().liveBuffers).toBe(1);
   });
 
+  test("a step of many sizes, one after the other, makes no buffers when it repeats", () => {
+    const [mib, limits] = [
+      2 ** 20,
+      { maxStorageBufferBindingSize: 2 ** 30, maxBufferSize: 2 ** 30 },
+    ];
+    const made = vi.fn(({ size }: { size: number }) => ({ size, destroy: () => undefined }));
+    const pool = new BufferPool(
+      { limits, createBuffer: made } as unknown as GPUDevice,
+      () => true,
+      () => undefined,
+    );
+    // Together more than the largest and the slack beside it.
+    const sizes = [600, 500, 300].map((size) => size * mib);
+    const step = (): void => {
+      for (const size of sizes) pool.release(pool.acquire("test", size));
+    };
+    for (let i = 0; i < 4; i++) step();
+    expect(made).toHaveBeenCalledTimes(sizes.length);
+  });
+
   test("trim gives back what no recorded command uses, and keeps the rest", async () => {
     await device().synchronize();
     const x = tensor([1, 2]);
