@@ -66,16 +66,14 @@ export function capture<I extends readonly Tensor[], R extends StepResult>(
 ): CapturedStep<I, R> {
   const state = new StepState(step);
   const call = (...inputs: I): R => state.call(inputs);
-  return Object.defineProperty(
-    Object.assign(call, {
-      release: () => {
+  return Object.defineProperties(call, {
+    replays: { get: () => state.replays },
+    release: {
+      value: () => {
         state.release();
       },
-      replays: 0,
-    }),
-    "replays",
-    { get: () => state.replays },
-  );
+    },
+  }) as CapturedStep<I, R>;
 }
 
 class StepState<I extends readonly Tensor[], R extends StepResult> {
@@ -94,6 +92,8 @@ class StepState<I extends readonly Tensor[], R extends StepResult> {
       "capture",
       inputs.map((input) => input.device),
     );
+    // Part of another step, which takes down what this one records.
+    if (device.recorder.isCapturing) return this.#step(...inputs);
     const signature = signatureOf(inputs);
     const isRepeated = signature === this.#signature;
     this.#signature = signature;
@@ -113,11 +113,8 @@ class StepState<I extends readonly Tensor[], R extends StepResult> {
   }
 
   release(): void {
-    const captured = this.#captured;
+    if (this.#captured !== undefined) freeMemory(this.#captured);
     this.#captured = undefined;
-    if (captured === undefined || captured.device.isLost) return;
-    for (const tensor of [...captured.inputs, ...tensorsIn(captured.results)]) tensor.release();
-    captured.device.buffers.cancelReservation(captured.reservation);
   }
 
   #replay(captured: Captured<R>, inputs: I): R {
@@ -137,29 +134,56 @@ function captureStep<I extends readonly Tensor[], R extends StepResult>(
   given: I,
   step: (...inputs: I) => R,
 ): Captured<R> {
-  const { recorder, buffers } = device;
+  const { buffers } = device;
   const reservation = buffers.beginReserving();
+  const inputs: Tensor[] = [];
+  let results: R | undefined;
   try {
-    const inputs = given.map(ownInput);
+    for (const input of given) inputs.push(ownInput(input));
     setInputs(inputs, given);
-    recorder.beginCapture();
-    const { result, parts } = collectHostParts(() => inScope(step, inputs as unknown as I));
-    const commands = recorder.endCapture();
+    const taken = takeDown(device, () => inScope(step, inputs as unknown as I));
+    results = taken.results;
     buffers.endReserving(reservation);
     const version = captureVersion();
-    const captured = {
-      ...{ device, signature, version, inputs, results: result, parts, commands, reservation },
-    };
-    refuseReads(commands);
+    const captured = { ...taken, device, signature, version, inputs, reservation };
+    refuseReads(captured.commands);
     refuseReplaced(captured);
     refuseLeftovers(captured);
     return captured;
   } catch (error) {
-    recorder.endCapture();
     buffers.endReserving(reservation);
-    buffers.cancelReservation(reservation);
+    freeMemory({ device, inputs, results, reservation });
     throw error;
   }
+}
+
+/** Runs `body` and takes down the commands that it records and the host work that it tells of. */
+function takeDown<R>(
+  device: Device,
+  body: () => R,
+): Pick<Captured<R>, "results" | "parts" | "commands"> {
+  const { recorder } = device;
+  recorder.beginCapture();
+  let commands: Capture | undefined;
+  try {
+    const { result: results, parts } = collectHostParts(body);
+    commands = recorder.endCapture();
+    return { results, parts, commands };
+  } finally {
+    if (commands === undefined) recorder.endCapture();
+  }
+}
+
+/** Gives everything back that was set apart. */
+function freeMemory({
+  device,
+  inputs,
+  results,
+  reservation,
+}: Pick<Captured<StepResult>, "device" | "inputs" | "results" | "reservation">): void {
+  if (device.isLost) return;
+  for (const tensor of [...inputs, ...tensorsIn(results)]) tensor.release();
+  device.buffers.cancelReservation(reservation);
 }
 
 /** Shapes, types, and the state around the step. */
@@ -229,7 +253,8 @@ function refuseLeftovers({ inputs, results, parts, reservation }: Captured<StepR
   );
   const free = new Set([...reservation.free.values()].flat());
   const kept = [...reservation.buffers].filter((b) => !free.has(b) && !expected.has(b));
-  if (kept.length > 0) leavings.add(`kept tensors: ${kept.map((b) => b.gpu.label).join(", ")}`);
+  const keptBytes = kept.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  if (kept.length > 0) leavings.add(`kept tensors, ${kept.length} with ${keptBytes} bytes`);
   if (leavings.size === 0) return;
   throw new ArgumentError(
     "capture",

@@ -132,7 +132,9 @@ export class BufferPool {
     return this.#reservation;
   }
 
+  /** Nothing more comes under the reservation, and what it has counts as live. Twice is harmless. */
   endReserving(reservation: Reservation): void {
+    if (!reservation.filling) return;
     this.#reservation = undefined;
     reservation.filling = false;
     for (const buffer of [...reservation.free.values()].flat()) {

@@ -354,7 +354,7 @@ describe("a step that cannot be replayed is refused", () => {
     step(x());
     expect(() => {
       step(x());
-    }).toThrow(/leaves something behind.*kept tensors: add/s);
+    }).toThrow(/leaves something behind.*kept tensors, 1 with 256 bytes/s);
   });
 
   test("when it replaces what was made before it", () => {
@@ -377,6 +377,36 @@ describe("a step that cannot be replayed is refused", () => {
     expect(() => {
       step(mul(weight, 2));
     }).toThrow(/part of a graph.*detach/s);
+  });
+
+  test("and gives its memory back", async () => {
+    const own = await openNodeDevice({ tuning: false });
+    try {
+      using _scope = openScope();
+      const input = tensor([1, 2], { device: own });
+      const step = capture((x: Tensor) => {
+        void add(x, 1)
+          .data()
+          .catch(() => undefined);
+        return mul(x, 2);
+      });
+      step(input).release();
+      await own.synchronize();
+      const { liveBuffers, liveBytes } = own.memory();
+      expect(() => step(input)).toThrow(/reads a result/);
+      await own.synchronize();
+      expect(own.memory()).toMatchObject({ liveBuffers, liveBytes });
+    } finally {
+      await own.close();
+    }
+  });
+
+  test("but one inside of another is a part of that", async () => {
+    const inner = capture((x: Tensor) => mul(x, 2));
+    const outer = capture((x: Tensor) => add(inner(x), 1));
+    for (const value of [1, 2, 3, 4])
+      expect(await outer(tensor([value])).item()).toBe(2 * value + 1);
+    expect([outer.replays, inner.replays]).toEqual([2, 0]);
   });
 
   test("and an error of its own leaves nothing behind", async () => {
