@@ -20,7 +20,7 @@ export {
 } from "./files.ts";
 export { imagesOf } from "./vision/show-batch.ts";
 export { pictureGrid, type TitledImage } from "./vision/picture-grid.ts";
-export { fontFamily, rasterizeSvg } from "./formats/svg.ts";
+export { escapeXml, fontFamily, rasterizeSvg } from "./formats/svg.ts";
 export { decodePng, encodePng, type Pixels, type PngOptions } from "./formats/png.ts";
 export type { Column, CsvOptions } from "./vision/csv-labels.ts";
 export {

@@ -9,6 +9,9 @@ import {
   type TorchState,
 } from "../nn/index.ts";
 import { exportLearner } from "./export-learner.ts";
+import { describeData } from "./onnx/describe-data.ts";
+import type { OnnxOptions } from "./onnx/encode-onnx.ts";
+import { writeOnnx } from "./onnx/write-onnx.ts";
 import {
   visionModel,
   VisionLearner,
@@ -29,6 +32,11 @@ export class CnnLearner extends VisionLearner {
   /** Writes the model with all that predictions need; `loadLearner` reads it. See `exportLearner`. */
   export(folder: string): Promise<void> {
     return exportLearner(this, folder);
+  }
+
+  /** Writes the model as an ONNX file that says how images were resized and normalised, and names the classes. See `writeOnnx`. */
+  exportOnnx(file: string, options: OnnxOptions = {}): Promise<void> {
+    return writeOnnx(file, this.model, { ...describeData(this.dls), ...options });
   }
 }
 

@@ -1,7 +1,7 @@
 /** @file SVG to PNG through the packages @resvg/resvg-js and dejavu-fonts-ttf. Node only. */
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { ArgumentError } from "../../engine/index.ts";
+import { loadPeer } from "../peer-package.ts";
 import { encodePng } from "./png.ts";
 
 /** The font that is drawn, and others for programs that show the SVG itself where it is not installed. */
@@ -28,19 +28,19 @@ export async function rasterizeSvg(svg: string, scale: number): Promise<Uint8Arr
   return encodePng({ width, height, channels: 3, data: rgb });
 }
 
-async function load() {
-  try {
+function load() {
+  return loadPeer("rasterizeSvg", "@resvg/resvg-js dejavu-fonts-ttf", async () => {
     const { Resvg } = await import("@resvg/resvg-js");
-    const resolve = createRequire(import.meta.url).resolve("dejavu-fonts-ttf/package.json");
-    const fonts = join(dirname(resolve), "ttf");
+    const packageFile = createRequire(import.meta.url).resolve("dejavu-fonts-ttf/package.json");
+    const fonts = join(dirname(packageFile), "ttf");
     const fontFiles = ["DejaVuSans.ttf", "DejaVuSans-Bold.ttf"].map((file) => join(fonts, file));
     return { Resvg, fontFiles };
-  } catch (error) {
-    const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
-    throw new ArgumentError(
-      "rasterizeSvg",
-      `pictures with text need two packages that cannot be loaded: ${reason}`,
-      "Run `npm install @resvg/resvg-js dejavu-fonts-ttf`",
-    );
-  }
+  });
+}
+
+/** Text as it may stand in an SVG. */
+export function escapeXml(text: string): string {
+  // Control characters are not allowed in XML, not even escaped.
+  const printable = text.replace(/\p{Cc}/gu, "\ufffd");
+  return printable.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }

@@ -1,6 +1,6 @@
 /** @file Pictures side by side with titles, as one picture. Node only. */
 import { encodePng } from "../formats/png.ts";
-import { fontFamily, rasterizeSvg } from "../formats/svg.ts";
+import { escapeXml, fontFamily, rasterizeSvg } from "../formats/svg.ts";
 import type { Box, RgbImage } from "./rgb-image.ts";
 
 /** An image with its title. */
@@ -74,10 +74,4 @@ function fitted(title: string, width: number): { text: string; size: number } {
   const room = Math.max(2, Math.floor(width / (0.6 * size) + 1e-6));
   const text = letters.length <= room ? title : `${letters.slice(0, room - 1).join("")}…`;
   return { text, size };
-}
-
-function escapeXml(text: string): string {
-  // Control characters are not allowed in XML, not even escaped.
-  const printable = text.replace(/\p{Cc}/gu, "\ufffd");
-  return printable.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }

@@ -11,7 +11,7 @@ import { manualSeed } from "../../engine/index.ts";
 import { openNodeDevice } from "../../engine/node.ts";
 import { errorRate, resnet34, squeezenet1_0 } from "../../nn/index.ts";
 import { ClassificationInterpretation } from "../../vision/index.ts";
-import { cnnLearner, plotConfusionMatrix, plotTopLosses, writeOnnx } from "../../vision/node.ts";
+import { cnnLearner, plotConfusionMatrix, plotTopLosses } from "../../vision/node.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -59,7 +59,7 @@ await writeFile(join(options.out, "confusion.png"), confusion);
 await writeFile(join(options.out, "top-losses.png"), losses);
 
 await learn.export(join(options.out, "model"));
-await writeOnnx(join(options.out, "model.onnx"), learn.model);
+await learn.exportOnnx(join(options.out, "model.onnx"));
 const [picture = ""] = dls.valid.items.filter((item) => typeof item === "string");
 const { label, probabilities } = await learn.predict(picture);
 console.log(

@@ -2,11 +2,12 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { InferenceSession, Tensor as OnnxTensor } from "onnxruntime-node";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Resize } from "../../data/index.ts";
 import { decodePng, getImageFiles, ImageDataLoaders } from "../../data/node.ts";
-import { manualSeed } from "../../engine/index.ts";
+import { manualSeed, noGrad, randomUniform } from "../../engine/index.ts";
 import { accuracy, errorRate, linesOnly, squeezenet1_0 } from "../../nn/index.ts";
 import { ClassificationInterpretation } from "../../vision/index.ts";
 import {
@@ -93,6 +94,31 @@ describe("a learner on pictures", () => {
     expect(after.map(({ probabilities }) => [...probabilities])).toEqual(
       before.map(({ probabilities }) => [...probabilities]),
     );
+  });
+
+  test("says in its ONNX file what onnxruntime cannot know, and gives the same results there", async () => {
+    const file = join(folder, "model.onnx");
+    await learn.exportOnnx(file);
+    const text = (await readFile(file)).toString("latin1");
+    expect(text).toContain('"resize":{"method":"crop","size":[32,32]}');
+    expect(text).toContain('["false","true"]');
+    const x = noGrad(() => randomUniform([2, 32, 32, 3]));
+    const pixels = await x.data();
+    learn.model.eval();
+    const own = await noGrad(() => learn.model.forward(x)).data();
+    const planes = Float32Array.from({ length: pixels.length }, (_, i) => {
+      const [image, rest] = [Math.floor(i / 3072), i % 3072];
+      return pixels[image * 3072 + (rest % 1024) * 3 + Math.floor(rest / 1024)] ?? 0;
+    });
+    const session = await InferenceSession.create(file);
+    const { logits } = await session.run({ image: new OnnxTensor(planes, [2, 3, 32, 32]) });
+    const theirs = logits?.data as Float32Array;
+    const difference = Math.max(...own.map((value, i) => Math.abs(value - (theirs[i] ?? NaN))));
+    const worst = difference / Math.max(...own.map(Math.abs));
+    console.log(
+      `SqueezeNet with fastai's head against onnxruntime, largest difference over the largest logit: ${worst.toExponential(1)}`,
+    );
+    expect(worst).toBeLessThan(1e-5);
   });
 
   test("refuses folders that hold no model", async () => {

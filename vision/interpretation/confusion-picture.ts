@@ -1,4 +1,5 @@
 /** @file The confusion matrix as a picture. */
+import { escapeXml, fontFamily } from "../../data/node.ts";
 import type { ClassificationInterpretation } from "./interpretation.ts";
 
 const [cell, margin, fontSize] = [56, 24, 14];
@@ -6,14 +7,8 @@ const [cell, margin, fontSize] = [56, 24, 14];
 /** Letters are 0.62 of the font's size wide on average. */
 const widthOf = (text: string): number => 0.62 * fontSize * Array.from(text).length;
 
-/**
- * An SVG: rows are what images are of, columns what they were taken for; the darker, the larger the part of the row.
- * @param fontFamily of the program that draws it.
- */
-export function confusionSvg(
-  interpretation: ClassificationInterpretation,
-  fontFamily: string,
-): string {
+/** An SVG: rows are what images are of, columns what they were taken for; the darker, the larger the part of the row. */
+export function confusionSvg(interpretation: ClassificationInterpretation): string {
   const names = interpretation.vocab.map((name) => escapeXml(String(name)));
   const matrix = interpretation.confusionMatrix();
   const label = Math.ceil(Math.max(...interpretation.vocab.map((name) => widthOf(String(name)))));
@@ -66,9 +61,4 @@ export function confusionSvg(
 function blue(part: number): string {
   const mix = (from: number, to: number): number => Math.round(from + part * (to - from));
   return `rgb(${mix(247, 8)}, ${mix(250, 81)}, ${mix(253, 156)})`;
-}
-
-function escapeXml(text: string): string {
-  const printable = text.replace(/\p{Cc}/gu, "\ufffd");
-  return printable.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }

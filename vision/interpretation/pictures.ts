@@ -1,11 +1,5 @@
 /** @file What a classifier gets wrong, as pictures. Node only. */
-import {
-  fontFamily,
-  imagesOf,
-  pictureGrid,
-  rasterizeSvg,
-  type ImageDataLoaders,
-} from "../../data/node.ts";
+import { imagesOf, pictureGrid, rasterizeSvg, type ImageDataLoaders } from "../../data/node.ts";
 import { confusionSvg } from "./confusion-picture.ts";
 import type { ClassificationInterpretation, JudgedImage } from "./interpretation.ts";
 
@@ -13,7 +7,7 @@ import type { ClassificationInterpretation, JudgedImage } from "./interpretation
 export function plotConfusionMatrix(
   interpretation: ClassificationInterpretation,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  return rasterizeSvg(confusionSvg(interpretation, fontFamily), 1);
+  return rasterizeSvg(confusionSvg(interpretation), 1);
 }
 
 /**

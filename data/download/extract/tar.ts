@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import type { Parser, ReadEntry } from "tar";
 import type { ArchiveError } from "../../../engine/index.ts";
-import { loadPeer } from "../peer-package.ts";
+import { loadPeer } from "../../peer-package.ts";
 import { refused } from "./entry-path.ts";
 import { damaged } from "./damaged.ts";
 import type { Sink } from "./sink.ts";

@@ -2,7 +2,7 @@
 import { open, type FileHandle } from "node:fs/promises";
 import type * as zipLibrary from "@zip.js/zip.js";
 import type { Entry, Reader } from "@zip.js/zip.js";
-import { loadPeer } from "../peer-package.ts";
+import { loadPeer } from "../../peer-package.ts";
 import { damaged } from "./damaged.ts";
 import { refused } from "./entry-path.ts";
 import type { Sink } from "./sink.ts";

@@ -13,7 +13,7 @@ vi.mock("@resvg/resvg-js", () => {
 it("names sharp, each time anew", async () => {
   for (let i = 0; i < 2; i++) {
     await expect(decodeImage("a.jpg")).rejects.toThrow(
-      /decodeImage: images are decoded by the package sharp, which cannot be loaded: .*Run `npm install sharp`/,
+      /decodeImage: it needs sharp of npm, which cannot be loaded: .*Run `npm install sharp`/,
     );
   }
 });
