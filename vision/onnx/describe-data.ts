@@ -15,7 +15,7 @@ export function describeData(data: PredictionData): Pick<OnnxOptions, "preproces
     preprocessing: {
       ...(resize && {
         resize: {
-          method: String(resize["method"]),
+          method: resize["method"] as string,
           size: resize["size"] as readonly [height: number, width: number],
         },
       }),
