@@ -3,12 +3,12 @@ import type { Callback } from "./callback.ts";
 import type { Learner } from "./learner.ts";
 import type { EpochRow } from "./recorder.ts";
 
-/** Epochs for which the validation loss has to be above its minimum. */
-const epochsAbove = 2;
+/** Epochs for which the validation loss has to be above its minimum, by this factor: below it, it is as good as back. */
+const [epochsAbove, clearly] = [2, 1.02];
 
 /**
- * Part of every fit with a validation set. The rule: the validation loss has been above its minimum for at least 2 epochs, and the smoothed
- * training loss is lower than at that minimum. It is said once for each minimum. Not a callback of fastai's.
+ * Part of every fit with a validation set. The rule: in the last 2 epochs the validation loss was more than 2 % above its minimum before, and
+ * the smoothed training loss is lower than at that minimum. It is said once for each minimum. Not a callback of fastai's.
  */
 export class Overfitting implements Callback {
   /** After the row of the table. */
@@ -31,6 +31,9 @@ export function overfittingNotice(rows: readonly EpochRow[]): string | undefined
   if (best?.validLoss === undefined || last?.validLoss === undefined) return undefined;
   const epochs = last.epoch - best.epoch;
   if (epochs < epochsAbove || !(last.trainLoss < best.trainLoss)) return undefined;
+  const most = clearly * best.validLoss;
+  if (rows.slice(-epochsAbove).some(({ validLoss }) => !((validLoss ?? 0) > most)))
+    return undefined;
   return (
     `Overfitting: valid_loss has been above its minimum of ${best.validLoss.toFixed(6)} (epoch ${best.epoch}) for ${epochs} epochs, ` +
     `while train_loss fell from ${best.trainLoss.toFixed(6)} to ${last.trainLoss.toFixed(6)}. ` +
