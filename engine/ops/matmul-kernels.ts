@@ -123,7 +123,7 @@ const packed: MatmulVariant = {
  * are this much. Where sizes do not come in vec4s the other choice is `naive`, and packing pays as soon as that takes longer than a few
  * dispatches, unless the result is so thin that a tile of 32 x 32 is filled up with more than it holds.
  */
-const worthPacking = { size: 256, length: 256, multiplications: 2 ** 20, thinnest: 16 };
+const worthPacking = { size: 320, length: 256, multiplications: 2 ** 20, thinnest: 16 };
 
 function paysToPack(problem: MatmulProblem): boolean {
   const { batch, m, n, k } = problem;

@@ -41,6 +41,7 @@ describe("matmul", () => {
 
   test("packs large matrices, and those of odd sizes that would take long without", () => {
     expect(choice(llvmpipe, 1024, 1024, 1024)).toBe("packed");
+    expect(choice(llvmpipe, 512, 512, 512)).toBe("subgroup");
     expect(choice(llvmpipe, 1024, 64, 4096)).toBe("subgroup");
     expect(choice(llvmpipe, 1024, 1024, 128)).toBe("subgroup");
     expect(choice(llvmpipe, 127, 129, 131)).toBe("packed");
