@@ -11,7 +11,8 @@ import { ArgumentError } from "./errors.ts";
 import { isFloat } from "./dtype.ts";
 import { openScope } from "./scope.ts";
 import { noGrad } from "./tape.ts";
-import { tensor, type Tensor } from "./tensor.ts";
+import { tensor } from "./from-host.ts";
+import type { Tensor } from "./tensor.ts";
 
 export interface GradcheckOptions {
   /** Half the distance of the two evaluations. Default: 1e-2. */

@@ -9,7 +9,8 @@ import { defineKernel, linearGrid } from "./kernel.ts";
 import { keep } from "./scope.ts";
 import { formatShape } from "./shape.ts";
 import { observeTensors } from "./tape.ts";
-import { tensor, type Tensor } from "./tensor.ts";
+import { tensor } from "./from-host.ts";
+import type { Tensor } from "./tensor.ts";
 
 const kernel = defineKernel({
   name: "guard",

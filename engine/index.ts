@@ -12,6 +12,7 @@ export { formatBytes, type MemoryReport } from "./device/buffer-pool.ts";
 export type { CompileProgress } from "./device/pipeline-cache.ts";
 export { bytesPerElement, isFloat, type DType, type HostData } from "./dtype.ts";
 export * from "./errors.ts";
+export { tensor, type NestedNumbers, type TensorOptions } from "./from-host.ts";
 export { gradcheck, type GradcheckOptions, type GradcheckReport } from "./gradcheck.ts";
 export { guardNonFinite, type NonFiniteGuard } from "./guard.ts";
 export {
@@ -50,10 +51,4 @@ export {
 } from "./tuning/tune.ts";
 export { TuningTable, type TuningFile, type Winner } from "./tuning/tuning-table.ts";
 export { isRecording, noGrad, observeTensors, type TensorObserver } from "./tape.ts";
-export {
-  setRequiresGrad,
-  tensor,
-  type NestedNumbers,
-  type Tensor,
-  type TensorOptions,
-} from "./tensor.ts";
+export { setRequiresGrad, type Tensor } from "./tensor.ts";

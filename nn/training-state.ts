@@ -4,7 +4,8 @@
  */
 import { ArgumentError, type Shape } from "../engine/index.ts";
 import type { GradScaler, GradScalerState } from "./mixed-precision/grad-scaler.ts";
-import type { Optimizer, OptimizerState } from "./optim/optimizer.ts";
+import type { Optimizer } from "./optim/optimizer.ts";
+import type { OptimizerState } from "./optim/optimizer-state.ts";
 
 /** Whose state it is. */
 export interface TrainingParts {

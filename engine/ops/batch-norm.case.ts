@@ -5,7 +5,8 @@
 import { hostTensor, type HostTensor } from "../host-tensor.ts";
 import { opCase, type InputSpec, type OpError, type OpSample } from "../op-case.ts";
 import type { Shape } from "../shape.ts";
-import { tensor, type Tensor } from "../tensor.ts";
+import { tensor } from "../from-host.ts";
+import type { Tensor } from "../tensor.ts";
 import { batchNorm } from "./batch-norm.ts";
 
 /** What the inputs after x are, in this order. */

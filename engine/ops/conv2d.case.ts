@@ -2,7 +2,8 @@
 import { hostTensor, type HostTensor } from "../host-tensor.ts";
 import { opCase, type OpError, type OpSample } from "../op-case.ts";
 import { sizeOf, type Shape } from "../shape.ts";
-import { tensor, type Tensor } from "../tensor.ts";
+import { tensor } from "../from-host.ts";
+import type { Tensor } from "../tensor.ts";
 import {
   convolutionGeometry,
   outputShape,

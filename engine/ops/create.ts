@@ -4,7 +4,8 @@ import { checkElement, isFloat, type DType } from "../dtype.ts";
 import { ArgumentError, LimitError } from "../errors.ts";
 import { zerosLike } from "../op.ts";
 import { checkShape, type Shape } from "../shape.ts";
-import { setRequiresGrad, tensor, Tensor } from "../tensor.ts";
+import { tensor } from "../from-host.ts";
+import { setRequiresGrad, Tensor } from "../tensor.ts";
 import { fillWith } from "./fill.ts";
 
 export { zerosLike };

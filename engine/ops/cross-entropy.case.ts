@@ -2,7 +2,8 @@
 import { hostTensor, type HostTensor } from "../host-tensor.ts";
 import { opCase, type InputSpec, type OpError, type OpSample } from "../op-case.ts";
 import { sizeOf } from "../shape.ts";
-import { tensor, type Tensor } from "../tensor.ts";
+import { tensor } from "../from-host.ts";
+import type { Tensor } from "../tensor.ts";
 import { isFloat } from "../dtype.ts";
 import { add } from "./binary.ts";
 import type { CrossEntropyOptions } from "./cross-entropy-arguments.ts";

@@ -2,7 +2,8 @@
 import { hostFrom, hostTensor, type HostTensor } from "../host-tensor.ts";
 import { opCase, type InputSpec, type OpError, type OpSample } from "../op-case.ts";
 import { normalizeAxes, sizeOf, stridesOf, type Shape } from "../shape.ts";
-import { tensor, type Tensor } from "../tensor.ts";
+import { tensor } from "../from-host.ts";
+import type { Tensor } from "../tensor.ts";
 import { max, mean, min, prod, sum, sumTo, variance, type ReduceOptions } from "./reduce.ts";
 
 interface Args extends ReduceOptions {

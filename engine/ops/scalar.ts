@@ -3,7 +3,8 @@ import type { Device } from "../device/device.ts";
 import { checkElement } from "../dtype.ts";
 import { DTypeError } from "../errors.ts";
 import { keep } from "../scope.ts";
-import { tensor, type Tensor } from "../tensor.ts";
+import { tensor } from "../from-host.ts";
+import type { Tensor } from "../tensor.ts";
 
 /** Turns a plain number into a scalar tensor of the other operand's type. */
 export function operands(

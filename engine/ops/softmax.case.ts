@@ -2,7 +2,8 @@
 import { hostAt, hostFrom, type HostTensor } from "../host-tensor.ts";
 import { opCase, type InputSpec, type OpError, type OpSample } from "../op-case.ts";
 import { normalizeAxis, type Shape } from "../shape.ts";
-import { tensor, type Tensor } from "../tensor.ts";
+import { tensor } from "../from-host.ts";
+import type { Tensor } from "../tensor.ts";
 import { logSoftmax, softmax } from "./softmax.ts";
 
 interface Args {

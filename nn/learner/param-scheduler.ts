@@ -1,5 +1,5 @@
 /** @file ParamScheduler: sets hypers before every training batch. Source: fastai, callback/schedule.py. */
-import type { HyperName } from "../optim/optimizer.ts";
+import type { HyperName } from "../optim/hypers.ts";
 import type { Callback } from "./callback.ts";
 import type { Learner } from "./learner.ts";
 

@@ -7,7 +7,8 @@ import { BatchNorm } from "../layers/batch-norm.ts";
 import { LayerNorm } from "../layers/layer-norm.ts";
 import { Module } from "../module.ts";
 import { Adam, type AdamHypers } from "../optim/adam.ts";
-import type { Optimizer, ParametersOrGroups } from "../optim/optimizer.ts";
+import type { ParametersOrGroups } from "../optim/hypers.ts";
+import type { Optimizer } from "../optim/optimizer.ts";
 import type { LearnerOptions, Model, OptimizerGroup } from "./options.ts";
 
 /** Adam with fastai's defaults: betas 0.9 and 0.99, eps 1e-5, decoupled decay of 0.01 that spares biases and norms. */

@@ -5,11 +5,11 @@ import type { Arena, Slot } from "./arena.ts";
 import {
   checkFraction,
   checkNotNegative,
-  Optimizer,
   type Hypers,
   type ParameterGroup,
   type ParametersOrGroups,
-} from "./optimizer.ts";
+} from "./hypers.ts";
+import { Optimizer } from "./optimizer.ts";
 import { slotDispatches } from "./slot-dispatch.ts";
 
 export interface AdamHypers extends Hypers {

@@ -2,14 +2,16 @@
 export { Adam, AdamW, type AdamHypers, type AdamOptions } from "./adam.ts";
 export { clipGradNorm, clipGradValue } from "./clip.ts";
 export {
-  Optimizer,
   type HyperName,
   type Hypers,
-  type OptimizerGroupState,
-  type OptimizerParameterState,
-  type OptimizerState,
   type ParameterGroup,
   type ParameterGroupOptions,
   type ParametersOrGroups,
-} from "./optimizer.ts";
+} from "./hypers.ts";
+export { Optimizer } from "./optimizer.ts";
+export {
+  type OptimizerGroupState,
+  type OptimizerParameterState,
+  type OptimizerState,
+} from "./optimizer-state.ts";
 export { SGD, type SgdHypers } from "./sgd.ts";

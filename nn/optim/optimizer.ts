@@ -4,8 +4,6 @@
  */
 import {
   ArgumentError,
-  DeviceError,
-  DTypeError,
   keep,
   onReplay,
   openScope,
@@ -13,63 +11,21 @@ import {
   type Tensor,
 } from "../../engine/index.ts";
 import { isHome, packParameters, reclaim, type Arena, type Slot } from "./arena.ts";
-
-/** Numbers that every optimizer has; schedules set them while training runs. */
-export interface Hypers {
-  /** Learning rate, a finite number >= 0. */
-  lr: number;
-  /** The decay of the running mean of gradients, 0 <= momentum < 1; Adam's first beta. */
-  momentum: number;
-  /** Strength of the pull of the parameters towards 0, >= 0. */
-  weightDecay: number;
-  /**
-   * False: `weightDecay * parameter` joins the gradient (L2 regularization, as PyTorch's SGD and Adam do it).
-   * True: the parameter shrinks by `lr * weightDecay` besides the update (AdamW, arXiv 1711.05101; fastai's default).
-   */
-  decoupledWeightDecay: boolean;
-  /**
-   * False spares parameters of at most one axis, which are biases and the scales and shifts of norms, from weight decay, as fastai
-   * does. True decays all, as PyTorch does.
-   */
-  decayVectors: boolean;
-}
-
-/** The numbers that schedules set. */
-export type HyperName = "lr" | "momentum" | "weightDecay";
-
-/** Parameters that share their hypers. The hypers may be set at any time: `optimizer.groups[0].lr = 0.1`. */
-export type ParameterGroup<H extends Hypers> = H & { readonly parameters: readonly Tensor[] };
-
-/** A group to begin with; hypers that it does not name are taken from the optimizer's options. */
-export type ParameterGroupOptions<H extends Hypers> = Partial<H> & {
-  readonly parameters: Iterable<Tensor>;
-};
-
-/** What an optimizer can be made for: parameters in one group, or several groups. */
-export type ParametersOrGroups<H extends Hypers> =
-  Iterable<Tensor> | readonly ParameterGroupOptions<H>[];
-
-/** Everything that `loadStateDict` needs to go on as if nothing had happened, on the host. */
-export interface OptimizerState {
-  /** `"SGD"`, `"Adam"`, `"AdamW"`. */
-  readonly optimizer: string;
-  readonly groups: readonly OptimizerGroupState[];
-}
-
-export interface OptimizerGroupState {
-  readonly hypers: Readonly<Record<string, number | boolean>>;
-  readonly parameters: readonly OptimizerParameterState[];
-}
-
-export interface OptimizerParameterState {
-  readonly size: number;
-  /** Updates that the parameter has had. */
-  readonly step: number;
-  /** Updates that it has missed besides, see `Optimizer.guard`. Default: 0. */
-  readonly missed?: number;
-  /** By name, each of the parameter's size; absent as long as they are all zero. */
-  readonly moments: Readonly<Record<string, Float32Array>>;
-}
+import {
+  checkFraction,
+  checkNotNegative,
+  type HyperName,
+  type Hypers,
+  type ParameterGroup,
+  type ParametersOrGroups,
+} from "./hypers.ts";
+import {
+  checkState,
+  type OptimizerGroupState,
+  type OptimizerParameterState,
+  type OptimizerState,
+} from "./optimizer-state.ts";
+import { checkParameters, groupsOf } from "./parameter-groups.ts";
 
 /**
  * Base of the optimizers. It moves the parameters into flat buffers (they stay the same tensors, with the same values), so that
@@ -288,106 +244,4 @@ export abstract class Optimizer<H extends Hypers = Hypers> {
     checkNotNegative(this.name, "weightDecay", group.weightDecay, "0.01");
     this.checkHypers(group);
   }
-}
-
-function groupsOf<H extends Hypers>(
-  parameters: ParametersOrGroups<H>,
-  defaults: H,
-): ParameterGroup<H>[] {
-  const items = [...(parameters as Iterable<Tensor | ParameterGroupOptions<H>>)];
-  const isGroup = (item: Tensor | ParameterGroupOptions<H>): item is ParameterGroupOptions<H> =>
-    "parameters" in item;
-  const groups = items.filter(isGroup);
-  if (groups.length === 0) return [{ ...defaults, parameters: items as Tensor[] }];
-  return groups.map((group) => ({ ...defaults, ...group, parameters: [...group.parameters] }));
-}
-
-function checkParameters(
-  name: string,
-  groups: readonly ParameterGroup<Hypers>[],
-): Tensor["device"] {
-  const all = groups.flatMap((group) => group.parameters);
-  const [first] = all;
-  if (first === undefined) {
-    throw new ArgumentError(name, "there is no parameter: []", "Pass model.parameters()");
-  }
-  const seen = new Set<Tensor>();
-  for (const parameter of all) {
-    checkParameter(name, parameter, first);
-    if (seen.has(parameter)) {
-      throw new ArgumentError(
-        name,
-        `a parameter occurs twice: ${parameter.toString()}`,
-        "Put each into one group, once",
-      );
-    }
-    seen.add(parameter);
-  }
-  return first.device;
-}
-
-function checkParameter(name: string, parameter: Tensor, first: Tensor): void {
-  if (parameter.dtype !== "f32") {
-    throw new DTypeError(name, `parameters are f32: ${parameter.toString()}`, "Create it as f32");
-  }
-  if (parameter.node !== undefined) {
-    throw new ArgumentError(
-      name,
-      `only leaves can be optimized: ${parameter.toString()} was computed`,
-      "Pass the tensors that it was computed from",
-    );
-  }
-  if (parameter.device !== first.device) {
-    throw new DeviceError(
-      name,
-      "the parameters live on different devices",
-      "Create all of them on one device, or an optimizer for each",
-    );
-  }
-}
-
-function checkState(
-  name: string,
-  groups: readonly ParameterGroup<Hypers>[],
-  state: OptimizerState,
-): void {
-  const op = `${name}.loadStateDict`;
-  if (state.optimizer !== name) {
-    throw new ArgumentError(
-      op,
-      `the state is of another optimizer: ${state.optimizer}`,
-      `Create a ${state.optimizer}, or begin without a state`,
-    );
-  }
-  const sizes = (lists: readonly (readonly { readonly size: number }[])[]): string =>
-    lists.map((list) => `[${list.map(({ size }) => size).join(", ")}]`).join(" ");
-  const own = sizes(groups.map((group) => group.parameters));
-  const others = sizes(state.groups.map((group) => group.parameters));
-  if (own !== others) {
-    throw new ArgumentError(
-      op,
-      `the parameters have other sizes: ${own} here, ${others} in the state`,
-      "Use the model and the groups that the state was saved with",
-    );
-  }
-}
-
-/** Throws `ArgumentError` unless the value is finite and >= 0. */
-export function checkNotNegative(op: string, what: string, value: number, example: string): void {
-  if (Number.isFinite(value) && value >= 0) return;
-  throw new ArgumentError(
-    op,
-    `${what} is not a finite number >= 0: ${value}`,
-    `Use one such as ${example}`,
-  );
-}
-
-/** Throws `ArgumentError` unless 0 <= value < 1. */
-export function checkFraction(op: string, what: string, value: number, example: string): void {
-  if (value >= 0 && value < 1) return;
-  throw new ArgumentError(
-    op,
-    `${what} is not at least 0 and below 1: ${value}`,
-    `Use a number such as ${example}`,
-  );
 }

@@ -5,11 +5,11 @@ import type { Arena, Slot } from "./arena.ts";
 import { gradientNames } from "./dispatch-list.ts";
 import {
   checkFraction,
-  Optimizer,
   type Hypers,
   type ParameterGroup,
   type ParametersOrGroups,
-} from "./optimizer.ts";
+} from "./hypers.ts";
+import { Optimizer } from "./optimizer.ts";
 import { slotDispatches } from "./slot-dispatch.ts";
 
 export interface SgdHypers extends Hypers {

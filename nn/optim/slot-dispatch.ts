@@ -2,7 +2,7 @@
 import type { Tensor } from "../../engine/index.ts";
 import type { Arena, Slot } from "./arena.ts";
 import { bindGradients, shareOut } from "./dispatch-list.ts";
-import type { Hypers } from "./optimizer.ts";
+import type { Hypers } from "./hypers.ts";
 
 /** WORKGROUP vec4s of the update shaders, in elements. */
 const elementsPerVector = 64 * 4;
