@@ -14,6 +14,7 @@ export default defineConfig({
         "engine/index.ts",
         "engine/node.ts",
         "nn/index.ts",
+        "nn/node.ts",
         "data/index.ts",
         "data/node.ts",
         "vision/index.ts",
@@ -25,6 +26,9 @@ export default defineConfig({
     rolldownOptions: {
       external: [
         "webgpu",
+        "cli-progress",
+        "echarts",
+        /^echarts\//,
         "pngjs",
         "protobufjs",
         "sharp",

@@ -20,7 +20,9 @@ export {
 } from "./files.ts";
 export { imagesOf } from "./vision/show-batch.ts";
 export { pictureGrid, type TitledImage } from "./vision/picture-grid.ts";
+export { palette } from "./formats/palette.ts";
 export { escapeXml, fontFamily, rasterizeSvg } from "./formats/svg.ts";
+export { loadPeer } from "./peer-package.ts";
 export { decodePng, encodePng, type Pixels, type PngOptions } from "./formats/png.ts";
 export type { Column, CsvOptions } from "./vision/csv-labels.ts";
 export {

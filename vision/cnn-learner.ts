@@ -8,6 +8,7 @@ import {
   type Pretrained,
   type TorchState,
 } from "../nn/index.ts";
+import { terminalProgress } from "../nn/node.ts";
 import { exportLearner } from "./export-learner.ts";
 import { describeData } from "./onnx/describe-data.ts";
 import type { OnnxOptions } from "./onnx/encode-onnx.ts";
@@ -47,7 +48,7 @@ export class CnnLearner extends VisionLearner {
  * const learn = await cnnLearner(dls, resnet34, { metrics: [errorRate] });
  * await learn.fineTune(1);
  * ```
- * Source: fastai, `vision_learner`.
+ * Table and progress are shown in the terminal, see `terminalProgress`. Source: fastai, `vision_learner`.
  *
  * @throws ArgumentError when the weights cannot be had, are damaged or do not fit.
  */
@@ -56,7 +57,8 @@ export async function cnnLearner(
   arch: ModelFunction,
   options: CnnLearnerOptions = {},
 ): Promise<CnnLearner> {
-  const { pretrained = true, ...rest } = options;
+  const { pretrained = true, progress = await terminalProgress(), ...others } = options;
+  const rest = { ...others, progress };
   const weights = pretrained === false ? undefined : await weightsFrom(arch, pretrained);
   const all = weights === undefined ? rest : { ...rest, weights };
   const learner = new CnnLearner(dls, visionModel(dls, arch, all), all);

@@ -1,4 +1,5 @@
 /** @file The public surface of vision that runs in browsers too; re-exports only. Files are in `wgrad/vision/node`. */
+export { decodeCheckpoint, encodeCheckpoint } from "./checkpoint-bytes.ts";
 export {
   ClassificationInterpretation,
   type Confusion,

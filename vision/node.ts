@@ -1,4 +1,7 @@
 /** @file The public surface of vision for Node: what reads and writes files; re-exports only. */
+export { plotLosses } from "./charts/loss-chart.ts";
+export { plotLrFind } from "./charts/lr-find-chart.ts";
+export { readCheckpoint, writeCheckpoint } from "./checkpoint-file.ts";
 export { CnnLearner, cnnLearner, type CnnLearnerOptions } from "./cnn-learner.ts";
 export {
   exportLearner,

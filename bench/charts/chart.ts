@@ -2,8 +2,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { init, type EChartsCoreOption } from "echarts/core";
-import { fontFamily, rasterizeSvg } from "../../tools/pictures/rasterize.ts";
-import { palette } from "../../tools/pictures/palette.ts";
+import { fontFamily, palette, rasterizeSvg } from "../../data/node.ts";
 
 export interface Picture {
   /** Stem of the file. */
@@ -39,7 +38,7 @@ export async function writePicture(folder: string, picture: Picture): Promise<re
     await mkdir(folder, { recursive: true });
     const files = [join(folder, `${name}.svg`), join(folder, `${name}.png`)] as const;
     await writeFile(files[0], svg);
-    await writeFile(files[1], rasterizeSvg(svg));
+    await writeFile(files[1], await rasterizeSvg(svg));
     return files;
   } finally {
     chart.dispose();

@@ -3,7 +3,7 @@ import { BarChart } from "echarts/charts";
 import { GridComponent, MarkLineComponent, TitleComponent } from "echarts/components";
 import { use } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
-import { palette } from "../../tools/pictures/palette.ts";
+import { palette } from "../../data/node.ts";
 import type { Environment, Limits, Row } from "../row.ts";
 import { frame, label, type Picture } from "./chart.ts";
 

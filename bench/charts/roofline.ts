@@ -6,7 +6,7 @@ import { LineChart, ScatterChart } from "echarts/charts";
 import { GridComponent, LegendComponent, TitleComponent } from "echarts/components";
 import { use } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
-import { palette } from "../../tools/pictures/palette.ts";
+import { palette } from "../../data/node.ts";
 import { copyBandwidth, type Environment, type Limits, type Row } from "../row.ts";
 import { frame, label, type Picture } from "./chart.ts";
 

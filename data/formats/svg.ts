@@ -11,10 +11,10 @@ export const fontFamily = "DejaVu Sans, Verdana, sans-serif";
  * Draws an SVG, which must paint its own background, as PNG without transparency. Fonts of the system are not used: a picture is the
  * same everywhere.
  *
- * @param scale pixels for one unit of the SVG.
+ * @param scale pixels for one unit of the SVG. Default: 2, for sharp text.
  * @throws ArgumentError when one of the two packages is not installed.
  */
-export async function rasterizeSvg(svg: string, scale: number): Promise<Uint8Array<ArrayBuffer>> {
+export async function rasterizeSvg(svg: string, scale = 2): Promise<Uint8Array<ArrayBuffer>> {
   const { Resvg, fontFiles } = await load();
   const image = new Resvg(svg, {
     fitTo: { mode: "zoom", value: scale },

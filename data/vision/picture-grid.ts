@@ -1,5 +1,6 @@
 /** @file Pictures side by side with titles, as one picture. Node only. */
 import { encodePng } from "../formats/png.ts";
+import { palette } from "../formats/palette.ts";
 import { escapeXml, fontFamily, rasterizeSvg } from "../formats/svg.ts";
 import type { Box, RgbImage } from "./rgb-image.ts";
 
@@ -42,7 +43,7 @@ function gridSvg(shown: readonly TitledImage[]): string {
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="${fontFamily}">`,
-    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
+    `<rect width="${width}" height="${height}" fill="${palette.paper}"/>`,
     ...tiles,
     "</svg>",
   ].join("\n");
@@ -57,7 +58,7 @@ function tileSvg(
   const url = `data:image/png;base64,${Buffer.from(png).toString("base64")}`;
   const lines = title.split("\n").map((line, i) => {
     const { text, size } = fitted(line, width);
-    return `<text x="${left + width / 2}" y="${top + lineHeight * (i + 1) - 1}" font-size="${size}" text-anchor="middle" fill="#1b1f24">${escapeXml(text)}</text>`;
+    return `<text x="${left + width / 2}" y="${top + lineHeight * (i + 1) - 1}" font-size="${size}" text-anchor="middle" fill="${palette.ink}">${escapeXml(text)}</text>`;
   });
   // Of images of 100 pixels or less, each pixel shows.
   const rendering = width >= 2 * image.width ? "optimizeSpeed" : "optimizeQuality";

@@ -2,15 +2,19 @@
  * @file The job of `npm start`: trains a small residual network on MNIST and leaves weights, history and pictures in `runs/<time>/`.
  * Ctrl-C ends the training early and still writes what there is.
  */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { DataLoader, mnistStats, normalize, type Mnist } from "../../data/index.ts";
 import { loadMnist } from "../../data/node.ts";
-import { crossEntropy, manualSeed, softmax, WgradError, type Device } from "../../engine/index.ts";
+import { crossEntropy, manualSeed, softmax, WgradError } from "../../engine/index.ts";
 import { openNodeDevice } from "../../engine/node.ts";
 import { accuracy, Learner, SmallResNet, type Callback } from "../../nn/index.ts";
+import { terminalProgress } from "../../nn/node.ts";
+import { plotLosses } from "../../vision/node.ts";
+import { printAdapter } from "../print-adapter.ts";
 import { readOptions, usage, UsageError, type MnistOptions } from "./options.ts";
 import { writeReport } from "./report/write-report.ts";
 import { historyOf, makeRunFolder, saveEachEpoch, saveHistory, saveWeights } from "./run-folder.ts";
-import { terminalProgress } from "./terminal-progress.ts";
 
 /** What a shell expects of a program that was ended by Ctrl-C: 128 + SIGINT. */
 const interruptedExitCode = 130;
@@ -33,13 +37,6 @@ const stopWhenInterrupted: Callback = {
   },
 };
 
-function printAdapter({ adapter }: Device): void {
-  console.log(`Adapter: ${adapter.description || `${adapter.vendor} ${adapter.device}`}`);
-  if (adapter.software) {
-    console.log("This is a software adapter: the shaders run on the CPU. A GPU is much faster.");
-  }
-}
-
 function makeLoaders({ train, test }: Mnist, options: MnistOptions) {
   const { batchSize, seed, trainImages } = options;
   const transform = normalize(mnistStats);
@@ -56,7 +53,7 @@ function makeLoaders({ train, test }: Mnist, options: MnistOptions) {
   };
 }
 
-async function trainAndReport(device: Device, options: MnistOptions): Promise<void> {
+async function trainAndReport(options: MnistOptions): Promise<void> {
   const { epochs, lr, seed } = options;
   const mnist = await loadMnist();
   manualSeed(seed);
@@ -68,7 +65,7 @@ async function trainAndReport(device: Device, options: MnistOptions): Promise<vo
     loss: crossEntropy,
     metrics: [accuracy()],
     callbacks: [saveEachEpoch(folder, model), stopWhenInterrupted],
-    progress: terminalProgress(device, process.stdout),
+    progress: await terminalProgress(),
   });
   const start = performance.now();
   await learner.fitOneCycle(epochs, lr);
@@ -78,6 +75,7 @@ async function trainAndReport(device: Device, options: MnistOptions): Promise<vo
   await saveHistory(folder, learner);
   const { predictions } = await learner.getPreds(learner.valid, softmax);
   const history = historyOf(learner);
+  await writeFile(join(folder, "loss.png"), await plotLosses(learner));
   await writeReport({ directory: folder, history, test: mnist.test, probabilities: predictions });
   printResult(predictions, mnist.test.y.data, seconds);
   console.log(
@@ -111,7 +109,7 @@ async function main(): Promise<void> {
   listenForInterrupt();
   const device = await openNodeDevice();
   printAdapter(device);
-  await trainAndReport(device, options);
+  await trainAndReport(options);
   await device.close();
 }
 

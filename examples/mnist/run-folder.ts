@@ -37,10 +37,9 @@ export function saveEachEpoch(folder: string, model: Module): Callback {
 }
 
 /** The recorder's numbers as the report takes them. */
-export function historyOf({ recorder, train }: Learner): TrainingHistory {
+export function historyOf({ recorder }: Learner): TrainingHistory {
   return {
     stepLosses: recorder.losses,
-    stepsPerEpoch: train.length,
     epochs: recorder.rows.map(({ epoch, trainLoss, validLoss = NaN, metrics, seconds }) => ({
       epoch,
       trainLoss,

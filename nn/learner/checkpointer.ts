@@ -5,7 +5,7 @@ import { requireModule, type Checkpoint } from "./checkpoint.ts";
 import type { Learner } from "./learner.ts";
 
 export interface CheckpointerOptions {
-  /** Keeps the checkpoint; the fit waits for it. A file should be written beside the old one and renamed. */
+  /** Keeps the checkpoint; the fit waits for it. `writeCheckpoint` of wgrad/vision/node writes a file. */
   readonly write: (checkpoint: Checkpoint) => void | Promise<void>;
   /** After how many epochs, a whole number >= 1; the last epoch counts always. Default: 1. */
   readonly everyEpochs?: number;
@@ -18,7 +18,7 @@ export interface CheckpointerOptions {
  * gradients of several batches add up, a checkpoint waits for the step of the optimizer.
  *
  * ```ts
- * const write = ({ tensors, progress }: Checkpoint) => save(encodeSafetensors(tensors, { progress: JSON.stringify(progress) }));
+ * const write = (checkpoint: Checkpoint) => writeCheckpoint("run.safetensors", checkpoint);
  * await learner.fitOneCycle(5, 1e-3, { callbacks: [new Checkpointer({ write, everyBatches: 100 })] });
  * ```
  */

@@ -325,8 +325,7 @@ export class Learner {
    * been interrupted. Batches that were trained on are passed over: the loader gives the same ones again. Returns this.
    *
    * ```ts
-   * const { tensors, metadata } = await readSafetensors("checkpoint.safetensors");
-   * learner.resume({ tensors, progress: JSON.parse(metadata.get("progress") ?? "") });
+   * learner.resume(await readCheckpoint("run.safetensors")); // of wgrad/vision/node
    * await learner.fitOneCycle(5, 1e-3);
    * ```
    * @throws ArgumentError when model, optimizer, scaler or loader are others than those of the checkpoint.
@@ -375,7 +374,7 @@ export class Learner {
   async #run(plan: FitPlan): Promise<void> {
     this.#refuseDuringFit("fit");
     const resumed = this.#resumed;
-    if (resumed === undefined) this.#setHypers(plan);
+    if (resumed === undefined) this.#beginAnew(plan);
     else checkSameCall(plan.call, resumed);
     this.#resumed = undefined;
     const { epochs, options } = plan;
@@ -406,8 +405,9 @@ export class Learner {
     ]);
   }
 
-  /** A fit that is resumed has them from the checkpoint. */
-  #setHypers({ rates, options: { weightDecay } }: FitPlan): void {
+  /** What a fit that is resumed has from the checkpoint. */
+  #beginAnew({ rates, options: { weightDecay, resetOpt = false } }: FitPlan): void {
+    if (resetOpt) this.optimizer.clearState();
     this.optimizer.setHyper("lr", rates);
     if (weightDecay !== undefined) this.optimizer.setHyper("weightDecay", weightDecay);
   }

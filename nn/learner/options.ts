@@ -76,6 +76,8 @@ export interface FitOptions {
   readonly callbacks?: readonly Callback[];
   /** Default: what the optimizer has. */
   readonly weightDecay?: number;
+  /** Begins without the moments and step counts that fits before have left in the optimizer. Default: false. */
+  readonly resetOpt?: boolean;
   /** Default: what the learner was made with. */
   readonly tune?: boolean;
 }

@@ -1,8 +1,9 @@
 /** @file Progress: what a person sees while a fit runs. Where it is shown is up to the program; here is how it comes about. */
-import type { TuneProgress } from "../../engine/index.ts";
+import type { CompileProgress, TuneProgress } from "../../engine/index.ts";
 import type { Callback } from "./callback.ts";
 import type { Learner } from "./learner.ts";
 import type { Loader } from "./loader.ts";
+import { ProgressClock } from "./progress-clock.ts";
 import { tableColumns, tableHead, tableRow } from "./table.ts";
 
 /** How far a fit is. */
@@ -16,8 +17,12 @@ export interface ProgressState {
   readonly training: boolean;
   /** The smoothed training loss; undefined until the first one has arrived. */
   readonly loss: number | undefined;
+  /** Time of a training batch, the mean of this epoch; undefined until two have been finished. */
+  readonly secondsPerBatch: number | undefined;
   /** Estimate of the time left; undefined until there is something to judge by. */
   readonly secondsLeft: number | undefined;
+  /** Kernels that the device compiles, which the first batches wait for; undefined while there are none to wait for. */
+  readonly compiling: CompileProgress | undefined;
   /** What is being measured, while the fit waits for kernels to be tuned; see `LearnerOptions.tune`. */
   readonly tuning: TuneProgress | undefined;
 }
@@ -25,7 +30,7 @@ export interface ProgressState {
 /** Shows the progress of a fit. Calls come in the order start, (update | write)*, stop; `write` may also come between fits. */
 export interface Progress {
   start(): void;
-  /** Called after every batch, and for every problem that is measured; it is up to the display to skip some. */
+  /** Called after every batch, and for every kernel that was compiled or measured; it is up to the display to skip some. */
   update(state: ProgressState): void;
   /** A line that stays: a row of the table, a message. */
   write(line: string): void;
@@ -42,9 +47,6 @@ export function linesOnly(
   return { start: nothing, update: nothing, write, stop: nothing };
 }
 
-/** A training batch costs about three times the work of a validation batch of the same size. */
-const trainingCost = 3;
-
 /** Reports to a `Progress` and prints the table through it. */
 export class ProgressCallback implements Callback {
   readonly order = 60;
@@ -53,7 +55,9 @@ export class ProgressCallback implements Callback {
   readonly #hasTable: boolean;
   #columns: readonly string[] = [];
   #done = 0;
-  #clock = new Clock(0);
+  #clock = new ProgressClock(0, 0);
+  #compiling: CompileProgress | undefined;
+  #stopListening: () => void = () => undefined;
 
   /**
    * @param title a line over the table. Default: none.
@@ -65,13 +69,21 @@ export class ProgressCallback implements Callback {
     this.#hasTable = hasTable;
   }
 
-  beforeFit({ metrics, train, valid, epochs, epoch, iteration }: Learner): void {
+  beforeFit(learner: Learner): void {
+    const { metrics, model, train, valid, epochs, epoch, iteration } = learner;
     // A fit that is resumed begins in the middle.
     this.#done = epoch * (train.length + (valid?.length ?? 0)) + iteration;
-    const perEpoch = trainingCost * samples(train) + samples(valid);
-    this.#clock = new Clock(
-      (epochs - epoch) * perEpoch - iteration * trainingCost * train.batchSize,
+    const left = epochs - epoch;
+    this.#clock = new ProgressClock(
+      left * samples(train) - iteration * train.batchSize,
+      left * samples(valid),
     );
+    const device = model.parameters()[0]?.device;
+    this.#stopListening =
+      device?.onCompile((progress) => {
+        this.#compiling = progress.finished < progress.requested ? progress : undefined;
+        this.#update(learner, undefined);
+      }) ?? this.#stopListening;
     const names = metrics.map(({ name }) => name);
     this.#columns = tableColumns(names, valid !== undefined);
     this.#progress.start();
@@ -79,9 +91,13 @@ export class ProgressCallback implements Callback {
     if (this.#hasTable) this.#progress.write(tableHead(this.#columns));
   }
 
+  beforeTrain(): void {
+    this.#clock.beginEpoch();
+  }
+
   afterBatch(learner: Learner): void {
     this.#done++;
-    this.#clock.advance((learner.batch?.size ?? 0) * (learner.training ? trainingCost : 1));
+    this.#clock.advance(learner.batch?.size ?? 0, learner.training);
     this.#update(learner, undefined);
   }
 
@@ -107,13 +123,15 @@ export class ProgressCallback implements Callback {
       epochs,
       training,
       loss: recorder.losses.length === 0 ? undefined : recorder.smoothLoss,
+      secondsPerBatch: this.#clock.secondsPerBatch,
       secondsLeft: this.#clock.secondsLeft,
+      compiling: this.#compiling,
       tuning,
     });
   }
 
   lossRead(): void {
-    this.#clock.start();
+    this.#clock.batchFinished();
   }
 
   afterEpoch({ recorder }: Learner): void {
@@ -122,39 +140,9 @@ export class ProgressCallback implements Callback {
   }
 
   cleanUp({ stopReason }: Learner): void {
+    this.#stopListening();
     if (stopReason !== undefined) this.#progress.write(stopReason);
     this.#progress.stop();
-  }
-}
-
-/** Seconds of work before the time left is judged by them. */
-const shortestEstimate = 0.5;
-
-/** Judges the time left by the time that the work so far took, from the first finished batch on. */
-class Clock {
-  readonly #total: number;
-  #done = 0;
-  #since: { readonly time: number; readonly done: number } | undefined;
-
-  constructor(total: number) {
-    this.#total = total;
-  }
-
-  /** Only the first call counts: what came before is compiling. */
-  start(): void {
-    this.#since ??= { time: performance.now(), done: this.#done };
-  }
-
-  advance(work: number): void {
-    this.#done += work;
-  }
-
-  get secondsLeft(): number | undefined {
-    if (this.#since === undefined || this.#done <= this.#since.done) return undefined;
-    const seconds = (performance.now() - this.#since.time) / 1000;
-    if (seconds < shortestEstimate && this.#done < this.#total) return undefined;
-    const perUnit = seconds / (this.#done - this.#since.done);
-    return Math.max(0, this.#total - this.#done) * perUnit;
   }
 }
 

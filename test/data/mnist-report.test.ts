@@ -1,19 +1,11 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { GreyImageDataset } from "../../data/index.ts";
-import { decodePng, loadMnist, type Pixels } from "../../data/node.ts";
+import { decodePng, loadMnist, rasterizeSvg, type Pixels } from "../../data/node.ts";
 import { contactSheetSvg } from "../../examples/mnist/report/contact-sheet.ts";
-import {
-  epochsCsv,
-  smoothLosses,
-  stepsCsv,
-  type TrainingHistory,
-} from "../../examples/mnist/report/history.ts";
-import { lossCurveSvg } from "../../examples/mnist/report/loss-curve.ts";
-import { rasterizeSvg } from "../../tools/pictures/rasterize.ts";
+import { epochsCsv, stepsCsv, type TrainingHistory } from "../../examples/mnist/report/history.ts";
 import { verdicts, worstOf } from "../../examples/mnist/report/worst.ts";
 import { writeReport } from "../../examples/mnist/report/write-report.ts";
 
@@ -40,17 +32,6 @@ function pixelAt({ width, data }: Pixels, x: number, y: number): number[] {
   return [...data.subarray((y * width + x) * 4, (y * width + x) * 4 + 3)];
 }
 
-/** Rows that hold any pixel of a colour. */
-function rowsWith(picture: Pixels, [r, g, b]: readonly [number, number, number]): number[] {
-  return Array.from({ length: picture.height }, (_, y) => y).filter((y) => {
-    for (let x = 0; x < picture.width; x++) {
-      const [red, green, blue] = pixelAt(picture, x, y);
-      if (red === r && green === g && blue === b) return true;
-    }
-    return false;
-  });
-}
-
 describe("verdicts", () => {
   it("finds prediction, its probability and that of the true class", () => {
     expect(verdicts([0.25, 0.5, 0.25, 0.75, 0.125, 0.125], [1, 2])).toEqual([
@@ -69,26 +50,6 @@ describe("verdicts", () => {
     const all = verdicts([0.5, 0.5, 1, 0, 0.5, 0.5, NaN, NaN, 0, 1], [0, 0, 1, 0, 0]);
     expect(worstOf(all, 4).map(({ index }) => index)).toEqual([3, 4, 0, 2]);
     expect(worstOf(all, 9).length).toBe(5);
-  });
-});
-
-describe("smoothLosses", () => {
-  it("is the mean of the neighbours on both sides", () => {
-    expect(smoothLosses([1, 2, 6, 4], 1)).toEqual([1, 3, 4, 5]);
-    expect(smoothLosses([1, NaN, 3], 1)).toEqual([1, 2, 3]);
-  });
-
-  it("stays between the lowest and the highest loss", () => {
-    const losses = fc.array(fc.double({ min: 0, max: 1e6, noNaN: true }), { minLength: 1 });
-    fc.assert(
-      fc.property(losses, fc.nat({ max: 20 }), (values, radius) => {
-        const slack = 1e-9 * Math.max(...values);
-        for (const smooth of smoothLosses(values, radius)) {
-          expect(smooth).toBeGreaterThanOrEqual(Math.min(...values) - slack);
-          expect(smooth).toBeLessThanOrEqual(Math.max(...values) + slack);
-        }
-      }),
-    );
   });
 });
 
@@ -111,34 +72,6 @@ describe("CSV", () => {
   });
 });
 
-describe("loss curve", () => {
-  const picture = (h: TrainingHistory) => decodePng(rasterizeSvg(lossCurveSvg(h, "T"), 1));
-
-  it("draws both curves where their losses are: the later, the lower", () => {
-    const curve = picture(history);
-    expect([curve.width, curve.height]).toEqual([1000, 600]);
-    const training = rowsWith(curve, [0x00, 0x67, 0xa5]).filter((y) => y > 110);
-    const validation = rowsWith(curve, [0xb8, 0x45, 0x0b]).filter((y) => y > 110);
-    expect(Math.min(...training)).toBeLessThan(Math.min(...validation));
-    expect(Math.max(...training)).toBeGreaterThan(Math.max(...validation));
-  });
-
-  it("writes round losses beside the axis and the accuracy beside each epoch", () => {
-    const texts = [...lossCurveSvg(history, "A < B").matchAll(/>([^<>]+)<\/text>/g)].map(
-      ([, content]) => content,
-    );
-    expect(texts).toEqual(
-      expect.arrayContaining(["2", "1", "0.5", "90.00 %", "93.75 %", "epoch", "loss", "A &lt; B"]),
-    );
-  });
-
-  it("draws what can be drawn of a run that diverged, and of none", () => {
-    const diverged = { ...history, stepLosses: [2, Infinity, NaN, NaN] };
-    expect(lossCurveSvg(diverged)).not.toMatch(/NaN|Infinity/);
-    expect(lossCurveSvg({ stepLosses: [], epochs: [] })).not.toMatch(/NaN|Infinity/);
-  });
-});
-
 describe("contact sheet", () => {
   let test: GreyImageDataset;
   beforeAll(async () => {
@@ -153,8 +86,8 @@ describe("contact sheet", () => {
       subtitle: "digits",
     });
 
-  it("shows each digit enlarged without smoothing, ink on paper", () => {
-    const picture = decodePng(rasterizeSvg(sheetOf(1), 1));
+  it("shows each digit enlarged without smoothing, ink on paper", async () => {
+    const picture = decodePng(await rasterizeSvg(sheetOf(1), 1));
     const image = test.x.data.subarray(0, 784);
     // The first tile begins at (40, 124); 4 pixels of the sheet are 1 of the digit. Its frame covers the outermost.
     for (let y = 1; y < 27; y++) {
@@ -178,8 +111,8 @@ describe("contact sheet", () => {
     ]);
   });
 
-  it("leaves a margin around everything, with captions drawn by the bundled font", () => {
-    const picture = decodePng(rasterizeSvg(sheetOf(12), 1));
+  it("leaves a margin around everything, with captions drawn by the bundled font", async () => {
+    const picture = decodePng(await rasterizeSvg(sheetOf(12), 1));
     expect([picture.width, picture.height]).toEqual([1280, 504]);
     const inked = (x: number, y: number) => pixelAt(picture, x, y).some((channel) => channel < 128);
     const area = (left: number, top: number, right: number, bottom: number) => {
@@ -209,13 +142,10 @@ describe("contact sheet", () => {
       expect(paths.map((path) => path.slice(directory.length + 1))).toEqual([
         "history.csv",
         "steps.csv",
-        "loss.svg",
-        "loss.png",
         "worst-digits.png",
       ]);
-      const [csv = "", , , loss = "", worst = ""] = paths;
+      const [csv = "", , worst = ""] = paths;
       expect(await readFile(csv, "utf8")).toBe(epochsCsv(history));
-      expect(decodePng(await readFile(loss)).width).toBe(2000);
       expect(decodePng(await readFile(worst)).height).toBe(1736);
     } finally {
       await rm(parent, { recursive: true });

@@ -53,7 +53,6 @@ test("Ctrl-C ends the training early, and everything that there is gets written"
     expect((await readdir(directory)).sort()).toEqual([
       "history.csv",
       "loss.png",
-      "loss.svg",
       "model.safetensors",
       "steps.csv",
       "worst-digits.png",

@@ -18,7 +18,8 @@ import {
   type Loader,
 } from "../../nn/index.ts";
 import { useDevice } from "../device.ts";
-import { decodeCheckpoint, encodeCheckpoint, makeLearner, Points, stateOf } from "./resume-run.ts";
+import { decodeCheckpoint, encodeCheckpoint } from "../../vision/index.ts";
+import { makeLearner, Points, stateOf } from "./resume-run.ts";
 
 useDevice();
 

@@ -528,6 +528,19 @@ describe("the table", () => {
   });
 });
 
+test("resetOpt begins without the optimizer's moments and step counts", async () => {
+  const learner = makeLearner();
+  const stepsAfter = async (options: { resetOpt?: boolean }) => {
+    await learner.fit(1, 1e-3, options);
+    const { groups } = await learner.optimizer.stateDict();
+    return groups[0]?.parameters[0]?.step;
+  };
+  const { length } = learner.train;
+  expect(await stepsAfter({})).toBe(length);
+  expect(await stepsAfter({})).toBe(2 * length);
+  expect(await stepsAfter({ resetOpt: true })).toBe(length);
+});
+
 describe("progress", () => {
   test("counts every batch, and stops also when an error ends the fit", async () => {
     const states: ProgressState[] = [];
@@ -539,7 +552,10 @@ describe("progress", () => {
       stop: () => calls.push("stop"),
     };
     await makeLearner({ progress }).fit(2);
-    expect(states.map(({ done }) => done)).toEqual(states.map((_, i) => i + 1));
+    // Compiled kernels are told of in between.
+    const counts = [...new Set(states.map(({ done }) => done))].filter((done) => done > 0);
+    expect(counts).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
+    expect(states.at(-1)?.secondsPerBatch).toBeGreaterThan(0);
     expect(states.at(-1)).toMatchObject({
       done: 12,
       total: 12,

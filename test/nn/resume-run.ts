@@ -1,7 +1,6 @@
 /** @file A small run with dropout, batch norm and Adam, for the tests of resuming; as a program it is there to be killed. */
 import { existsSync } from "node:fs";
-import { readFile, rename, writeFile } from "node:fs/promises";
-import { decodeSafetensors, encodeSafetensors } from "../../data/index.ts";
+import { writeFile } from "node:fs/promises";
 import { crossEntropy, defaultGenerator, keep, manualSeed, tensor } from "../../engine/index.ts";
 import { openNodeDevice } from "../../engine/node.ts";
 import {
@@ -15,11 +14,10 @@ import {
   Sequential,
   type Batch,
   type Checkpoint,
-  type CheckpointProgress,
   type LearnerOptions,
   type Loader,
-  type StoredCheckpoint,
 } from "../../nn/index.ts";
+import { readCheckpoint, writeCheckpoint } from "../../vision/node.ts";
 import { seededRandom } from "../inputs.ts";
 
 const [features, classes] = [4, 3];
@@ -82,24 +80,12 @@ export async function stateOf(learner: Learner) {
   };
 }
 
-export function encodeCheckpoint({ tensors, progress }: Checkpoint): Uint8Array<ArrayBuffer> {
-  return encodeSafetensors(tensors, { progress: JSON.stringify(progress) });
-}
-
-export function decodeCheckpoint(bytes: Uint8Array<ArrayBuffer>): StoredCheckpoint {
-  const { tensors, metadata } = decodeSafetensors(bytes);
-  return { tensors, progress: JSON.parse(metadata.get("progress") ?? "") as CheckpointProgress };
-}
-
 /** Trains, going on from the file if there is one, and writes a checkpoint after every batch. */
 export async function trainWithFile(file: string, epochs: number): Promise<Learner> {
   manualSeed(11);
   const learner = makeLearner();
-  if (existsSync(file)) learner.resume(decodeCheckpoint(new Uint8Array(await readFile(file))));
-  const write = async (checkpoint: Checkpoint): Promise<void> => {
-    await writeFile(`${file}.part`, encodeCheckpoint(checkpoint));
-    await rename(`${file}.part`, file);
-  };
+  if (existsSync(file)) learner.resume(await readCheckpoint(file));
+  const write = (checkpoint: Checkpoint): Promise<void> => writeCheckpoint(file, checkpoint);
   const callbacks = [new Checkpointer({ write, everyBatches: 1 })];
   await learner.fitOneCycle(epochs, 0.02, { callbacks });
   return learner;

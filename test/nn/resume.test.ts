@@ -1,21 +1,26 @@
 /** @file Checkpoints: a run that is killed anywhere and resumed ends bit for bit as one that was not. */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { encodeSafetensors } from "../../data/index.ts";
 import { manualSeed } from "../../engine/index.ts";
 import {
   Checkpointer,
+  exportStateDict,
+  Linear,
   SGD,
   type Batch,
   type Callback,
   type Learner,
   type Loader,
 } from "../../nn/index.ts";
+import { decodeCheckpoint, encodeCheckpoint } from "../../vision/index.ts";
+import { readCheckpoint } from "../../vision/node.ts";
 import { useDevice } from "../device.ts";
-import { decodeCheckpoint, encodeCheckpoint, makeLearner, Points, stateOf } from "./resume-run.ts";
+import { makeLearner, Points, stateOf } from "./resume-run.ts";
 
 const device = useDevice();
 
@@ -167,6 +172,25 @@ describe("a checkpoint", () => {
       /no whole number/,
     );
   });
+});
+
+test("weights alone are no checkpoint, as bytes and as a file", async () => {
+  const weights = encodeSafetensors(
+    await exportStateDict(new Linear({ inFeatures: 2, outFeatures: 1 })),
+  );
+  expect(() => decodeCheckpoint(weights)).toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: decodeCheckpoint: there are 2 tensors, but no progress of a training run. Pass what was written by a Checkpointer; weights alone are read by readSafetensors]`,
+  );
+  const folder = await mkdtemp(join(tmpdir(), "wgrad-weights-"));
+  try {
+    const file = join(folder, "weights.safetensors");
+    await writeFile(file, weights);
+    await expect(readCheckpoint(file)).rejects.toThrow(
+      `readCheckpoint ${file}: there are 2 tensors`,
+    );
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 describe("a process that is killed", () => {

@@ -1,5 +1,5 @@
 /** @file The confusion matrix as a picture. */
-import { escapeXml, fontFamily } from "../../data/node.ts";
+import { escapeXml, fontFamily, palette } from "../../data/node.ts";
 import type { ClassificationInterpretation } from "./interpretation.ts";
 
 const [cell, margin, fontSize] = [56, 24, 14];
@@ -24,9 +24,9 @@ export function confusionSvg(interpretation: ClassificationInterpretation): stri
     return row.map((count, j) => {
       const part = total === 0 ? 0 : count / total;
       const [x, y] = [left + j * cell, top + i * cell];
-      const ink = part > 0.55 ? "#ffffff" : "#1b1f24";
+      const ink = part > 0.55 ? palette.paper : palette.ink;
       return (
-        `<rect x="${x}" y="${y}" width="${cell}" height="${cell}" fill="${blue(part)}" stroke="#ffffff"/>` +
+        `<rect x="${x}" y="${y}" width="${cell}" height="${cell}" fill="${blue(part)}" stroke="${palette.paper}"/>` +
         text(x + cell / 2, y + cell / 2 + 5, String(count), `text-anchor="middle" fill="${ink}"`)
       );
     });
@@ -40,8 +40,8 @@ export function confusionSvg(interpretation: ClassificationInterpretation): stri
   });
   const middle = top + size / 2;
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="${fontFamily}" font-size="${fontSize}" fill="#1b1f24">`,
-    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="${fontFamily}" font-size="${fontSize}" fill="${palette.ink}">`,
+    `<rect width="${width}" height="${height}" fill="${palette.paper}"/>`,
     text(left + size / 2, margin + 20, "Confusion matrix", `text-anchor="middle" font-size="18"`),
     ...cells,
     ...rows,

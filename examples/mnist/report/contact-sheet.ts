@@ -1,8 +1,6 @@
 /** @file Contact sheet: a grid of enlarged digits, each with its true class and what the classifier said. */
 import type { GreyImageDataset } from "../../../data/index.ts";
-import { encodePng } from "../../../data/node.ts";
-import { palette } from "../../../tools/pictures/palette.ts";
-import { fontFamily } from "../../../tools/pictures/rasterize.ts";
+import { encodePng, escapeXml, fontFamily, palette } from "../../../data/node.ts";
 import type { Verdict } from "./worst.ts";
 
 export interface ContactSheetOptions {
@@ -81,8 +79,7 @@ function imageUrl({ x }: GreyImageDataset, index: number): string {
 }
 
 function text(x: number, y: number, content: string, attributes: string): string {
-  const escaped = content.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  return `<text x="${x}" y="${y}" ${attributes}>${escaped}</text>`;
+  return `<text x="${x}" y="${y}" ${attributes}>${escapeXml(content)}</text>`;
 }
 
 /** Two decimals; nothing is shown as certain or impossible that is not. */

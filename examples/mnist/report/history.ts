@@ -18,8 +18,6 @@ export interface EpochRecord {
 export interface TrainingHistory {
   /** Loss of each training step, in order, over all epochs; all epochs have equally many, but an interrupted one. */
   readonly stepLosses: readonly number[];
-  /** Default: the steps are shared out over the epochs. */
-  readonly stepsPerEpoch?: number;
   readonly epochs: readonly EpochRecord[];
 }
 
@@ -37,17 +35,4 @@ export function stepsCsv({ stepLosses }: TrainingHistory): string {
     ["step", "loss"],
     stepLosses.map((loss, step) => [step, loss]),
   );
-}
-
-/**
- * The mean of each loss and its neighbours, up to `radius` steps away on either side. Unlike a running mean it does not lag behind
- * a falling loss. At the start, where the loss falls steeply, the window shrinks on both sides; at the end, where it is noise,
- * it only lacks what is not there. Losses that are not finite do not count; NaN where no other is near.
- */
-export function smoothLosses(losses: readonly number[], radius: number): number[] {
-  return losses.map((_, i) => {
-    const reach = Math.min(radius, i);
-    const near = losses.slice(i - reach, i + reach + 1).filter(Number.isFinite);
-    return near.reduce((sum, loss) => sum + loss, 0) / near.length;
-  });
 }

@@ -4,8 +4,7 @@ import { join } from "node:path";
 import type { GreyImageDataset } from "../../../data/index.ts";
 import { contactSheetSvg } from "./contact-sheet.ts";
 import { epochsCsv, stepsCsv, type TrainingHistory } from "./history.ts";
-import { lossCurveSvg } from "./loss-curve.ts";
-import { rasterizeSvg } from "../../../tools/pictures/rasterize.ts";
+import { rasterizeSvg } from "../../../data/node.ts";
 import { verdicts, worstOf, type Verdict } from "./worst.ts";
 
 export interface ReportOptions {
@@ -16,26 +15,21 @@ export interface ReportOptions {
   readonly test: GreyImageDataset;
   /** Class probabilities of the test digits, `[n, classes]`, row-major, in the dataset's order. */
   readonly probabilities: ArrayLike<number>;
-  /** Above the loss curve. Default: "Loss". */
-  readonly title?: string;
   /** Digits on the contact sheet. Default: 36. */
   readonly worstCount?: number;
 }
 
 /**
- * Writes `history.csv`, `steps.csv`, `loss.svg`, `loss.png` and `worst-digits.png`. Returns their paths in this order.
+ * Writes `history.csv`, `steps.csv` and `worst-digits.png`. Returns their paths in this order.
  *
  * @throws ShapeError when the probabilities do not fit the test set.
  */
 export async function writeReport(options: ReportOptions): Promise<string[]> {
-  const { directory, history, title = "Loss" } = options;
-  const curve = lossCurveSvg(history, title);
+  const { directory, history } = options;
   const files: readonly (readonly [name: string, content: string | Uint8Array])[] = [
     ["history.csv", epochsCsv(history)],
     ["steps.csv", stepsCsv(history)],
-    ["loss.svg", curve],
-    ["loss.png", rasterizeSvg(curve)],
-    ["worst-digits.png", rasterizeSvg(worstDigitsSvg(options))],
+    ["worst-digits.png", await rasterizeSvg(worstDigitsSvg(options))],
   ];
   await mkdir(directory, { recursive: true });
   const written = files.map(async ([name, content]) => {
