@@ -67,16 +67,18 @@ describe("plotLosses", () => {
   const history: LossHistory = {
     stepLosses: [2, 1, 0.5, 0.25],
     stepsPerEpoch: 2,
+    metric: "accuracy",
     epochs: [
-      { validLoss: 0.75, note: "accuracy 90.00 %" },
-      { validLoss: 0.5, note: "accuracy 93.75 %" },
+      { validLoss: 0.75, note: "90.00 %" },
+      { validLoss: 0.5, note: "93.75 %" },
     ],
   };
 
   it("writes round losses beside the axis and the metric beside each epoch", async () => {
     expect(textsOf(await lossSvg(history, "A < B"))).toEqual(
       expect.arrayContaining([
-        ...["2", "1", "0.5", "accuracy 90.00 %", "accuracy 93.75 %", "epoch", "loss", "A &lt; B"],
+        ...["2", "1", "0.5", "90.00 %", "93.75 %", "epoch", "loss", "A &lt; B"],
+        "validation, with accuracy",
       ]),
     );
   });
@@ -84,7 +86,7 @@ describe("plotLosses", () => {
   it("draws what can be drawn of a run that diverged, and of none", async () => {
     const diverged = { ...history, stepLosses: [2, Infinity, NaN, NaN] };
     expect(await lossSvg(diverged, "T")).not.toMatch(/NaN|Infinity/);
-    const none = { stepLosses: [], stepsPerEpoch: 2, epochs: [] };
+    const none = { stepLosses: [], stepsPerEpoch: 2, metric: "", epochs: [] };
     expect(await lossSvg(none, "T")).not.toMatch(/NaN|Infinity/);
   });
 });

@@ -8,7 +8,9 @@ export interface LossHistory {
   /** Loss of each training step, in order, over all epochs; all epochs have equally many, but an interrupted one. */
   readonly stepLosses: readonly number[];
   readonly stepsPerEpoch: number;
-  /** The validations, in order. `note` is written beside the point. */
+  /** Name of the metric; empty: none. */
+  readonly metric: string;
+  /** The validations, in order. `note` is written beside the point: the value of the metric. */
   readonly epochs: readonly { readonly validLoss: number; readonly note: string }[];
 }
 
@@ -29,6 +31,7 @@ export async function plotLosses(
 function historyOf({ recorder, train }: Pick<Learner, "recorder" | "train">): LossHistory {
   const [name = ""] = recorder.metricNames;
   return {
+    metric: name,
     stepLosses: recorder.losses,
     stepsPerEpoch: train.length,
     epochs: recorder.rows.map(({ validLoss = NaN, metrics: [metric] }) => ({
@@ -38,10 +41,10 @@ function historyOf({ recorder, train }: Pick<Learner, "recorder" | "train">): Lo
   };
 }
 
-/** `accuracy 97.15 %`; metrics that are no parts of the whole as they are. */
+/** `97.15 %`; metrics that are no parts of the whole as they are. */
 function noteOf(name: string, value: number): string {
   const isPart = name === "accuracy" || name === "error_rate";
-  return `${name} ${isPart ? `${(100 * value).toFixed(2)} %` : value.toFixed(4)}`;
+  return isPart ? `${(100 * value).toFixed(2)} %` : value.toFixed(4);
 }
 
 /** The chart as SVG. */
@@ -49,13 +52,13 @@ export function lossSvg(history: LossHistory, title: string): Promise<string> {
   return chartSvg("plotLosses", option(history, title));
 }
 
-const names = {
-  raw: "training, each step",
-  smooth: "training, smoothed",
-  valid: "validation",
-};
-
-function option({ stepLosses, stepsPerEpoch, epochs }: LossHistory, title: string): object {
+function option(history: LossHistory, title: string): object {
+  const { stepLosses, stepsPerEpoch, metric, epochs } = history;
+  const names = {
+    raw: "training, each step",
+    smooth: "training, smoothed",
+    valid: metric === "" ? "validation" : `validation, with ${metric}`,
+  };
   const epochCount = Math.max(1, epochs.length, Math.ceil(stepLosses.length / stepsPerEpoch) || 0);
   const overEpochs = (losses: readonly number[]) =>
     drawable(losses.map((loss, i): Point => [(i + 1) / stepsPerEpoch, loss]));
@@ -67,7 +70,7 @@ function option({ stepLosses, stepsPerEpoch, epochs }: LossHistory, title: strin
   });
   return {
     ...frame(title),
-    legend: legend(),
+    legend: legend(names),
     xAxis: {
       ...{ type: "value", min: 0, max: epochCount, minInterval: 1, axisLabel: axisText },
       ...axisName("epoch", 34),
@@ -87,7 +90,7 @@ function option({ stepLosses, stepsPerEpoch, epochs }: LossHistory, title: strin
   };
 }
 
-function legend() {
+function legend(names: Readonly<Record<"raw" | "smooth" | "valid", string>>) {
   const lineOnly = (name: string) => ({ name, itemStyle: { opacity: 0 } });
   return {
     ...{ left: 29, top: 62, padding: 0, itemGap: 28, itemWidth: 30 },

@@ -1,10 +1,10 @@
 /** @file The curve of `lrFind` as a picture, with the suggested learning rates. */
 import { palette, rasterizeSvg } from "../../data/node.ts";
 import type { LrFindResult } from "../../nn/index.ts";
-import { axisName, axisText, chartSvg, drawable, frame, lossAxis, type Point } from "./chart.ts";
+import { axisName, axisText, chartSvg, drawable, frame, type Point } from "./chart.ts";
 
 /**
- * The smoothed loss over the learning rate as PNG, both axes logarithmic, with a point for each suggestion.
+ * The smoothed loss over the learning rate, on a logarithmic axis, as PNG, with a point for each suggestion.
  *
  * @throws ArgumentError when echarts, or what makes a PNG of its SVG, is not installed.
  */
@@ -40,7 +40,10 @@ function option(result: LrFindResult): object {
       axisLine: { lineStyle: { color: palette.quiet } },
       splitLine: { lineStyle: { color: palette.rule } },
     },
-    yAxis: lossAxis(curve),
+    yAxis: {
+      ...{ type: "value", scale: true, ...axisName("loss", 56), axisLabel: axisText },
+      splitLine: { lineStyle: { color: palette.rule } },
+    },
     series: [
       {
         ...{ type: "line", data: curve, symbol: "none", lineStyle: { width: 2.5 } },

@@ -7,7 +7,7 @@ import type { ClassificationInterpretation, JudgedImage } from "./interpretation
 export function plotConfusionMatrix(
   interpretation: ClassificationInterpretation,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  return rasterizeSvg(confusionSvg(interpretation), 1);
+  return rasterizeSvg(confusionSvg(interpretation));
 }
 
 /**
