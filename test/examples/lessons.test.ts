@@ -12,6 +12,7 @@ import { main as networkByHand } from "../../examples/lessons/05-a-network-by-ha
 import { main as overfitting } from "../../examples/lessons/06-overfitting.ts";
 import { main as whereTheTimeGoes } from "../../examples/lessons/07-where-the-time-goes.ts";
 import { main as mixedPrecision } from "../../examples/lessons/08-mixed-precision.ts";
+import { main as fineTuning } from "../../examples/lessons/09-fine-tuning-by-hand.ts";
 
 /** Collects what a lesson prints. */
 function collector() {
@@ -138,10 +139,21 @@ test("8: mixed precision", async ({ skip }) => {
   expect(half.bytes).toBeLessThan(0.6 * full.bytes);
 });
 
+test("9: fine-tuning by hand", async () => {
+  const { print, text } = collector();
+  const { known, start, frozen, tuned, scratch } = await fineTuning(print);
+  expect(known).toBeGreaterThan(0.95);
+  expect(start).toBeLessThan(0.35);
+  expect(frozen).toBeGreaterThan(start + 0.2);
+  expect(tuned).toBeGreaterThan(frozen);
+  expect(tuned).toBeGreaterThan(scratch);
+  expect(text()).toContain(`${(100 * tuned).toFixed(1)} %`);
+});
+
 test("the list in examples/README.md is complete, and each lesson tells how to run it", async () => {
   const readme = await readFile("examples/README.md", "utf8");
   const files = (await readdir("examples/lessons")).filter((file) => file.endsWith(".ts"));
-  expect(files).toHaveLength(8);
+  expect(files).toHaveLength(9);
   for (const file of files) {
     expect(readme).toContain(`(lessons/${file})`);
     const lesson = await readFile(join("examples/lessons", file), "utf8");
