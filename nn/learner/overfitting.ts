@@ -5,10 +5,14 @@ import type { EpochRow } from "./recorder.ts";
 
 /** Epochs for which the validation loss has to be above its minimum, by this factor: below it, it is as good as back. */
 const [epochsAbove, clearly] = [2, 1.02];
+/** The training loss has to be below this part of the validation loss's minimum. */
+const gap = 0.75;
 
 /**
  * Part of every fit with a validation set. The rule: in the last 2 epochs the validation loss was more than 2 % above its minimum before, and
- * the smoothed training loss is lower than at that minimum. It is said once for each minimum. Not a callback of fastai's.
+ * the smoothed training loss is lower than at that minimum and below 3/4 of it. Without the gap, a high learning rate would pass for
+ * overfitting: it throws the validation loss about while the network is no better on what it was shown than on what it was not. It is said
+ * once for each minimum. Not a callback of fastai's.
  */
 export class Overfitting implements Callback {
   /** After the row of the table. */
@@ -30,7 +34,8 @@ export function overfittingNotice(rows: readonly EpochRow[]): string | undefined
   const last = rows.at(-1);
   if (best?.validLoss === undefined || last?.validLoss === undefined) return undefined;
   const epochs = last.epoch - best.epoch;
-  if (epochs < epochsAbove || !(last.trainLoss < best.trainLoss)) return undefined;
+  const isBetterKnown = last.trainLoss < best.trainLoss && last.trainLoss < gap * best.validLoss;
+  if (epochs < epochsAbove || !isBetterKnown) return undefined;
   const most = clearly * best.validLoss;
   if (rows.slice(-epochsAbove).some(({ validLoss }) => !((validLoss ?? 0) > most)))
     return undefined;

@@ -248,6 +248,8 @@ describe("the notice of overfitting", () => {
     expect(overfittingNotice(rows([0.5, 0.6, 0.4], [0.5, 0.4, 0.3]))).toBeUndefined();
     // Back at its minimum, after a learning rate that was high for an epoch.
     expect(overfittingNotice(rows([0.5, 0.9, 0.501], [0.5, 0.4, 0.3]))).toBeUndefined();
+    // The first epochs of a ResNet-20 at a high learning rate: no better on the training set than on the other.
+    expect(overfittingNotice(rows([1.94, 3.59, 2.0], [2.0, 1.78, 1.68]))).toBeUndefined();
     expect(overfittingNotice(rows([0.5, 0.6, 0.7], [0.5, 0.4, 0.3]))).toMatchInlineSnapshot(
       `"Overfitting: valid_loss has been above its minimum of 0.500000 (epoch 0) for 2 epochs, while train_loss fell from 0.500000 to 0.300000. Train for fewer epochs, augment the data or add weight decay; the callback SaveBest keeps the best epoch."`,
     );
