@@ -83,6 +83,13 @@ describe("plotLosses", () => {
     );
   });
 
+  it("leaves out notes where there is no room for all, but never the last one", async () => {
+    const epochs = Array.from({ length: 23 }, (_, i) => ({ validLoss: 1, note: `note ${i + 1}` }));
+    const texts = textsOf(await lossSvg({ ...history, epochs }, "T"));
+    const notes = texts.filter((text) => text.startsWith("note"));
+    expect(notes).toEqual([2, 5, 8, 11, 14, 17, 20, 23].map((i) => `note ${i}`));
+  });
+
   it("draws what can be drawn of a run that diverged, and of none", async () => {
     const diverged = { ...history, stepLosses: [2, Infinity, NaN, NaN] };
     expect(await lossSvg(diverged, "T")).not.toMatch(/NaN|Infinity/);

@@ -99,14 +99,19 @@ function legend(names: Readonly<Record<"raw" | "smooth" | "valid", string>>) {
   };
 }
 
-/** The note of the epoch that ends at the point's x; the last one ends at the right edge, so it stands to the left of it. */
+/** As many notes as there is room for. */
+const mostNotes = 10;
+
+/** The note of the epoch that ends at the point's x: of the last one, and of every second, third, ... before it where there are many. */
 function pointLabel(epochs: LossHistory["epochs"]) {
+  const every = Math.ceil(epochs.length / mostNotes);
   return {
     ...{ show: true, position: "top", distance: 8, fontSize: 13, fontWeight: "bold" },
     ...{ color: palette.vermilion, textBorderColor: palette.paper, textBorderWidth: 3 },
     formatter: ({ value }: { value: unknown }) => {
       const [x] = Array.isArray(value) ? (value as readonly unknown[]) : [];
-      return epochs[Number(x) - 1]?.note ?? "";
+      const epoch = Number(x);
+      return (epochs.length - epoch) % every === 0 ? (epochs[epoch - 1]?.note ?? "") : "";
     },
   };
 }
