@@ -39,6 +39,7 @@ export {
   type TorchTensor,
   type TorchValue,
 } from "./formats/torch/torch.ts";
+export { decodeWeights } from "./formats/weights.ts";
 export { DataLoader, type Batch, type DataLoaderOptions } from "./loader.ts";
 export { decodeMnist, mnistFiles, mnistStats, type GreyImageDataset, type Mnist } from "./mnist.ts";
 export { Xoshiro128 } from "./random.ts";

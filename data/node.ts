@@ -15,6 +15,7 @@ export {
   readIdx,
   readSafetensors,
   readTorch,
+  readWeights,
   writeSafetensors,
   type MnistOptions,
 } from "./files.ts";
