@@ -75,7 +75,13 @@ export {
   type ResizeOptions,
   type SizeArgument,
 } from "./vision/resize.ts";
-export { cropRgb, type Box, type PadMode, type RgbImage } from "./vision/rgb-image.ts";
+export {
+  cropRgb,
+  type Box,
+  type ImageChannels,
+  type PadMode,
+  type RgbImage,
+} from "./vision/rgb-image.ts";
 export {
   grandparentSplitter,
   randomSplitter,

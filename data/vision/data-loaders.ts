@@ -18,6 +18,7 @@ import {
   type LabelledSplit,
 } from "./labels.ts";
 import type { ImageSource } from "./load-image.ts";
+import type { ImageChannels } from "./rgb-image.ts";
 import { showBatch, type ShowBatchOptions } from "./show-batch.ts";
 import { grandparentSplitter, randomSplitter, type Split, type Splitter } from "./splitters.ts";
 import { summarize } from "./summary.ts";
@@ -37,6 +38,8 @@ export interface ImageDataLoadersOptions extends LoadingOptions, DecodeOptions {
   readonly bs?: number;
   /** Images in a batch of validation. Default: bs. */
   readonly valBs?: number;
+  /** 1: the grey values of the images, as fastai's `PILImageBW`; 3: red, green and blue. Default: 3. */
+  readonly channels?: ImageChannels;
   /** Bring every image to one size: `[new Resize(224)]`. Default: none; all images must have one size then. */
   readonly itemTfms?: readonly ItemTransform[];
   /** On whole batches, on the device. Default: none. */
@@ -91,11 +94,13 @@ export class ImageDataLoaders {
     this.path = path;
     this.pipeline = new ImagePipeline({
       ...{ vocab: split.vocab, itemTfms, batchTfms, load },
+      ...(options.channels !== undefined && { channels: options.channels }),
       decoding: { ...decoding },
     });
+    const { channels } = this.pipeline;
     const common = {
       ...loadingOf(options),
-      ...{ load, itemTfms, batchTfms: () => this.pipeline.batchTfms, seed },
+      ...{ load, channels, itemTfms, batchTfms: () => this.pipeline.batchTfms, seed },
     };
     this.train = new ImageLoader({
       ...{ ...common, items: split.train.files, labels: split.train.classes, training: true },
@@ -113,6 +118,11 @@ export class ImageDataLoaders {
   /** Classes, by their index. */
   get vocab(): readonly Label[] {
     return this.pipeline.vocab;
+  }
+
+  /** Channels of a batch, after its transforms. */
+  get channels(): number {
+    return this.pipeline.batchChannels;
   }
 
   /** Transforms of single images. */

@@ -36,9 +36,9 @@ export async function summarize(loaders: Summarized): Promise<string> {
 }
 
 async function describe(title: string, loader: ImageLoader): Promise<readonly string[]> {
-  const { itemTfms, batchTfms, training, batchSize, length } = loader;
+  const { channels, itemTfms, batchTfms, training, batchSize, length } = loader;
   const steps = [
-    "decode: RGB, 8 bits a channel",
+    `decode: ${channels === 1 ? "grey, 8 bits" : "RGB, 8 bits a channel"}`,
     ...itemTfms.map((t) => `each image: ${transformText(t)}`),
     "batch: bytes to f32, divided by 255",
     ...batchTfms.map((t) => `batch: ${transformText(t)}, order ${t.order}`),
