@@ -32,7 +32,7 @@ function isSafetensors(bytes: Uint8Array): boolean {
 
 function checkTorch(bytes: Uint8Array): Uint8Array {
   if (isTorch(bytes)) return bytes;
-  const start = new TextDecoder("latin1").decode(bytes.subarray(0, 24));
+  const start = String.fromCharCode(...bytes.subarray(0, 24));
   throw new ArgumentError(
     "decodeWeights",
     `the file is neither safetensors nor a PyTorch checkpoint: ${bytes.length} bytes, beginning with ${JSON.stringify(start)}`,

@@ -13,6 +13,7 @@ import {
   type PlacementContext,
   type Size,
 } from "./item-transform.ts";
+import { otherFormat } from "./other-formats.ts";
 import { checkRgbImage, type Box, type RgbImage } from "./rgb-image.ts";
 import { loadSharp } from "./sharp.ts";
 
@@ -43,14 +44,25 @@ interface Opened {
  * animations and files of several pages the first one is taken. Embedded colour profiles are ignored, as in PIL; CMYK without one goes
  * through a standard profile, where PIL has a simpler formula.
  *
- * @throws ArgumentError, with the file's name, when it cannot be read, is empty, no image, truncated, or larger than `maxPixels`.
+ * @throws ArgumentError, with the file's name, when it cannot be read, is empty, no image, of another format, truncated, or larger than
+ * `maxPixels`.
  */
 export async function decodeImage(
   source: string | Uint8Array,
   options: DecodeOptions = {},
 ): Promise<RgbImage> {
-  const opened = await open(source, options);
-  return decodeWhole(opened);
+  return decodeWhole(await open(source, options));
+}
+
+/**
+ * Decodes an image, and refuses also what decoders warn of in JPEG: data whose codes make no sense, so that a part of the picture is
+ * wrong. Stray bytes before a marker or behind the end are no such thing. Errors as of `decodeImage`.
+ */
+export async function checkImage(
+  source: string | Uint8Array,
+  options: DecodeOptions,
+): Promise<void> {
+  await decodeWhole(await open(source, options, "warning"));
 }
 
 /**
@@ -139,6 +151,7 @@ async function pixelsOf({ name }: Opened, pipeline: Sharp): Promise<RgbImage> {
 async function open(
   source: string | Uint8Array,
   { applyExif = false, maxPixels = defaultMaxPixels }: DecodeOptions,
+  failOnInJpeg: "warning" | "error" = "error",
 ): Promise<Opened> {
   const sharp = await loadSharp("decodeImage");
   const name = sourceName(source, 0).replace("image 0 ", "the image ");
@@ -151,7 +164,9 @@ async function open(
       "Copy or download it again, or delete it",
     );
   }
-  const options = { failOn: "error", ignoreIcc: true, limitInputPixels: false } as const;
+  const isJpeg = bytes[0] === 0xff && bytes[1] === 0xd8;
+  const failOn = isJpeg ? failOnInJpeg : "error";
+  const options = { failOn, ignoreIcc: true, limitInputPixels: false } as const;
   const start = () => {
     const pipeline = sharp(bytes, options);
     return applyExif ? pipeline.autoOrient() : pipeline;
@@ -159,7 +174,7 @@ async function open(
   const metadata = await start()
     .metadata()
     .catch((error: unknown) => {
-      throw damaged(name, error);
+      throw unsupported(name, bytes) ?? damaged(name, error);
     });
   checkFormat(name, metadata.format);
   const size = applyExif ? metadata.autoOrient : metadata;
@@ -202,8 +217,20 @@ function checkPixels(name: string, { width, height }: Size, maxPixels: number): 
   }
 }
 
+function unsupported(name: string, bytes: Uint8Array): ArgumentError | undefined {
+  const format = otherFormat(bytes);
+  if (format === undefined) return undefined;
+  return new ArgumentError(
+    "decodeImage",
+    `${name} is of a format that is not supported: ${format}`,
+    "Convert it to PNG or JPEG",
+  );
+}
+
 function damaged(name: string, error: unknown): ArgumentError {
-  const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+  const [line = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+  // What sharp says where libvips' own words were taken by another thread.
+  const reason = line.includes("failOn") ? "Corrupt JPEG data" : line;
   return new ArgumentError(
     "decodeImage",
     `${name} is damaged, or no image that can be decoded: ${reason}`,
