@@ -259,10 +259,11 @@ export class ImageDataLoaders {
 
 function imagePipelineFromSettings(settings: Json, makers: TransformMakers): ImagePipeline {
   const { decoding } = ImagePipeline.fromSettings(settings, { makers });
-  const { applyExif, maxPixels } = decoding;
+  const { applyExif, maxPixels, exactResize } = decoding;
   const load = imageFileLoader({
     ...(typeof applyExif === "boolean" && { applyExif }),
     ...(typeof maxPixels === "number" && { maxPixels }),
+    ...(typeof exactResize === "boolean" && { exactResize }),
   });
   return ImagePipeline.fromSettings(settings, { makers, load });
 }
@@ -280,10 +281,12 @@ function defaultWarning(text: string): void {
   console.warn(`wgrad: ${text}`);
 }
 
-function decodingOf({ applyExif, maxPixels }: DecodeOptions): DecodeOptions & Record<string, Json> {
+function decodingOf(options: DecodeOptions): DecodeOptions & Record<string, Json> {
+  const { applyExif, maxPixels, exactResize } = options;
   return {
     ...(applyExif !== undefined && { applyExif }),
     ...(maxPixels !== undefined && { maxPixels }),
+    ...(exactResize !== undefined && { exactResize }),
   };
 }
 

@@ -261,14 +261,17 @@ describe("transforms", () => {
         new RandomResizedCrop(16, { minScale: 0.5 }),
         new Resize([8, 6], { method: "pad" }),
       ],
-      applyExif: true,
+      ...{ applyExif: true, maxPixels: 1e6, exactResize: true },
     });
     dls.addNormalize(imagenetStats);
     const text = JSON.stringify(dls.settings());
     const pipeline = ImageDataLoaders.pipelineFromSettings(JSON.parse(text) as Json);
     expect(pipeline.vocab).toEqual([false, true]);
     expect(pipeline.batchTfms.map(({ name }) => name)).toEqual(["Normalize"]);
-    expect(pipeline.decoding).toEqual({ applyExif: true });
+    expect(pipeline.decoding).toEqual({ applyExif: true, maxPixels: 1e6, exactResize: true });
+    expect(await dls.summary()).toContain(
+      "1. decode: RGB, 8 bits a channel (applyExif true, maxPixels 1000000, exactResize true)\n",
+    );
     const files = dls.valid.items;
     const ours = await pipeline.testLoader(files).oneBatch();
     const theirs = await dls.valid.oneBatch();
