@@ -1,5 +1,5 @@
 /** @file ImageDataLoaders: from files and labels to batches for training and validation. Node only. */
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { ArgumentError } from "../../engine/index.ts";
 import type { BatchTransform, Json } from "../batch-transform.ts";
 import type { Batch } from "../loader.ts";
@@ -193,8 +193,7 @@ export class ImageDataLoaders {
     path: string,
     options: ImageDataLoadersOptions & CsvOptions = {},
   ): Promise<ImageDataLoaders> {
-    const { names, labels, splitter } = await readLabelsCsv(path, options);
-    const files = names.map((name) => join(path, name));
+    const { files, labels, splitter } = await readLabelsCsv(path, options);
     return ImageDataLoaders.fromLists(path, files, labels, {
       ...(splitter !== undefined && { splitter }),
       ...options,

@@ -2,6 +2,7 @@
 import { ArgumentError } from "../../engine/index.ts";
 import type { BatchTransform, Json } from "../batch-transform.ts";
 import type { ChannelStats } from "../transforms.ts";
+import { checkTransforms } from "./check-transforms.ts";
 import { ImageLoader, type LoadingOptions } from "./image-loader.ts";
 import type { ItemTransform } from "./item-transform.ts";
 import { loadPixels, type ImageSource, type LoadImage } from "./load-image.ts";
@@ -50,8 +51,10 @@ export class ImagePipeline {
   readonly decoding: Settings;
   readonly #batchTfms: BatchTransform[];
 
-  /** @throws ArgumentError when there is more than one normalisation, or channels is neither 1 nor 3. */
+  /** @throws ArgumentError for what is no list of transforms, when there is more than one normalisation, or channels is neither 1 nor 3. */
   constructor(options: ImagePipelineOptions) {
+    checkTransforms("itemTfms", options.itemTfms);
+    checkTransforms("batchTfms", options.batchTfms);
     this.vocab = options.vocab;
     this.channels = checkChannels(options.channels ?? 3);
     this.itemTfms = options.itemTfms;
