@@ -14,6 +14,8 @@ export interface BatchTransform {
   readonly order: number;
   /** Leaves batches of validation and prediction alone. */
   readonly trainingOnly: boolean;
+  /** Channels of its result, where it changes them. Default: those of x. */
+  readonly outChannels?: number;
   /** What it was made with; enough to make it again. */
   readonly settings: Readonly<Record<string, Json>>;
   /**

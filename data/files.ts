@@ -11,6 +11,7 @@ import {
   type SafetensorsEntry,
   type SafetensorsFile,
 } from "./formats/safetensors.ts";
+import { decodeWeights } from "./formats/weights.ts";
 import { decodeTorch, type TorchFile, type TorchOptions } from "./formats/torch/torch.ts";
 import { decodeMnist, mnistFiles, type GreyImageDataset, type Mnist } from "./mnist.ts";
 
@@ -29,7 +30,8 @@ export async function readIdx(path: string): Promise<IdxArray> {
  * @throws ArgumentError when the file is missing or damaged; see `decodeSafetensors`.
  */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
-  return decodeSafetensors(await readBytes("readSafetensors", path));
+  const bytes = await readBytes("readSafetensors", path);
+  return naming(path, () => decodeSafetensors(bytes));
 }
 
 /**
@@ -52,7 +54,28 @@ export async function writeSafetensors(
  * @throws ArgumentError when the file is missing or damaged, or asks for more than tensors and plain values; see `decodeTorch`.
  */
 export async function readTorch(path: string, options: TorchOptions = {}): Promise<TorchFile> {
-  return decodeTorch(await readBytes("readTorch", path), options);
+  const bytes = await readBytes("readTorch", path);
+  return naming(path, () => decodeTorch(bytes, options));
+}
+
+/**
+ * Reads a file of weights, safetensors or a checkpoint of PyTorch, whatever its ending: see `decodeWeights`.
+ *
+ * @throws ArgumentError, with the file's name, when it is missing or damaged, or of another format.
+ */
+export async function readWeights(path: string): Promise<ReadonlyMap<string, SafetensorsEntry>> {
+  const bytes = await readBytes("readWeights", path);
+  return naming(path, () => decodeWeights(bytes));
+}
+
+/** What a decoder says of bytes, said of the file. */
+function naming<T>(path: string, decode: () => T): T {
+  try {
+    return decode();
+  } catch (error) {
+    if (!(error instanceof ArgumentError)) throw error;
+    throw new ArgumentError(error.op, `${path}: ${error.problem}`, error.fix);
+  }
 }
 
 /** Where `loadMnist` looks. */

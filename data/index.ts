@@ -39,6 +39,7 @@ export {
   type TorchTensor,
   type TorchValue,
 } from "./formats/torch/torch.ts";
+export { decodeWeights } from "./formats/weights.ts";
 export { DataLoader, type Batch, type DataLoaderOptions } from "./loader.ts";
 export { decodeMnist, mnistFiles, mnistStats, type GreyImageDataset, type Mnist } from "./mnist.ts";
 export { Xoshiro128 } from "./random.ts";
@@ -74,7 +75,13 @@ export {
   type ResizeOptions,
   type SizeArgument,
 } from "./vision/resize.ts";
-export { cropRgb, type Box, type PadMode, type RgbImage } from "./vision/rgb-image.ts";
+export {
+  cropRgb,
+  type Box,
+  type ImageChannels,
+  type PadMode,
+  type RgbImage,
+} from "./vision/rgb-image.ts";
 export {
   grandparentSplitter,
   randomSplitter,

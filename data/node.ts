@@ -1,5 +1,5 @@
 /** @file The public surface of the data folder for Node: what reads and writes files; re-exports only. */
-export type { ChecksumOptions } from "./download/checksum.ts";
+export { checkFile, type ChecksumOptions } from "./download/checksum.ts";
 export {
   downloadFile,
   type DownloadOptions,
@@ -15,6 +15,7 @@ export {
   readIdx,
   readSafetensors,
   readTorch,
+  readWeights,
   writeSafetensors,
   type MnistOptions,
 } from "./files.ts";

@@ -7,10 +7,16 @@
 export class WgradError extends Error {
   /** The operation that refused, for example `"matmul"`. */
   readonly op: string;
+  /** What is wrong, with the values. */
+  readonly problem: string;
+  /** The likely fix. */
+  readonly fix: string;
 
   constructor(op: string, problem: string, fix: string) {
     super(`${op}: ${problem}. ${fix}`);
     this.op = op;
+    this.problem = problem;
+    this.fix = fix;
     this.name = new.target.name;
   }
 }

@@ -1,18 +1,13 @@
 /** @file cnnLearner: `visionLearner` with the weights read from where they are published, or from a file. Node only. */
-import { torchStateDict } from "../data/index.ts";
-import { downloadFile, readSafetensors, readTorch } from "../data/node.ts";
+import type { NetworkOptions } from "../data/node.ts";
 import { ArgumentError } from "../engine/index.ts";
-import {
-  architectureOf,
-  type ModelFunction,
-  type Pretrained,
-  type TorchState,
-} from "../nn/index.ts";
+import type { ModelFunction, TorchState, VisionModel } from "../nn/index.ts";
 import { terminalProgress } from "../nn/node.ts";
 import { exportLearner } from "./export-learner.ts";
 import { describeData } from "./onnx/describe-data.ts";
 import type { OnnxOptions } from "./onnx/encode-onnx.ts";
 import { writeOnnx } from "./onnx/write-onnx.ts";
+import { pretrainedWeights } from "./pretrained-weights.ts";
 import {
   visionModel,
   VisionLearner,
@@ -20,10 +15,12 @@ import {
   type VisionLearnerOptions,
 } from "./vision-learner.ts";
 
-export interface CnnLearnerOptions extends Omit<VisionLearnerOptions, "weights"> {
+/** `onProgress` and `signal` are those of the download. */
+export interface CnnLearnerOptions
+  extends Omit<VisionLearnerOptions, "weights">, Pick<NetworkOptions, "onProgress" | "signal"> {
   /**
-   * True: the architecture's published weights, downloaded once and checked. A path: a file of these or of one's own, `.safetensors`,
-   * `.pth` or `.pt`. False: random weights, all of them trained from the start. Default: true.
+   * True: the architecture's published weights, downloaded once and checked. An address or a path: a file of these or of one's own, see
+   * `pretrainedWeights`. False: random weights, all of them trained from the start. Default: true.
    */
   readonly pretrained?: boolean | string | TorchState;
 }
@@ -50,46 +47,44 @@ export class CnnLearner extends VisionLearner {
  * ```
  * Table and progress are shown in the terminal, see `terminalProgress`. Source: fastai, `vision_learner`.
  *
- * @throws ArgumentError when the weights cannot be had, are damaged or do not fit.
+ * @throws ArgumentError when the weights are missing, damaged or do not fit, DownloadError when they cannot be fetched.
  */
 export async function cnnLearner(
   dls: VisionData,
   arch: ModelFunction,
   options: CnnLearnerOptions = {},
 ): Promise<CnnLearner> {
-  const { pretrained = true, progress = await terminalProgress(), ...others } = options;
-  const rest = { ...others, progress };
-  const weights = pretrained === false ? undefined : await weightsFrom(arch, pretrained);
+  const { pretrained = true, progress, onProgress, signal, ...others } = options;
+  const rest = { ...others, progress: progress ?? (await terminalProgress()) };
+  const network = { ...(onProgress && { onProgress }), ...(signal && { signal }) };
+  const weights = await weightsFrom(arch, pretrained, network);
   const all = weights === undefined ? rest : { ...rest, weights };
-  const learner = new CnnLearner(dls, visionModel(dls, arch, all), all);
+  const learner = new CnnLearner(
+    dls,
+    named(pretrained, () => visionModel(dls, arch, all)),
+    all,
+  );
   if (weights !== undefined) learner.freeze();
   return learner;
 }
 
 async function weightsFrom(
   arch: ModelFunction,
-  pretrained: true | string | TorchState,
-): Promise<TorchState> {
-  if (typeof pretrained === "string") return readWeights(pretrained);
-  if (pretrained !== true) return pretrained;
-  const { name, pretrained: published } = architectureOf(arch);
-  const source = published.find((weights) => weights.url !== undefined);
-  if (source?.url === undefined) {
-    throw new ArgumentError(
-      "cnnLearner",
-      `no address of pretrained weights is known: ${name}`,
-      'Pass the path of a file: { pretrained: "weights.safetensors" }',
-    );
+  pretrained: boolean | string | TorchState,
+  network: Pick<NetworkOptions, "onProgress" | "signal">,
+): Promise<TorchState | undefined> {
+  if (pretrained === false) return undefined;
+  if (pretrained === true) return pretrainedWeights(arch, network);
+  return typeof pretrained === "string" ? pretrainedWeights(pretrained, network) : pretrained;
+}
+
+/** What is wrong with weights, with the name of their file. */
+function named(file: CnnLearnerOptions["pretrained"], make: () => VisionModel): VisionModel {
+  try {
+    return make();
+  } catch (error) {
+    if (typeof file !== "string" || !(error instanceof ArgumentError)) throw error;
+    if (error.op !== "loadPretrained") throw error;
+    throw new ArgumentError("cnnLearner", `${file}: ${error.problem}`, error.fix);
   }
-  return readWeights(await downloadWeights(source.url, source));
-}
-
-function downloadWeights(url: string, { sha256 }: Pretrained): Promise<string> {
-  return downloadFile(url, { sha256 });
-}
-
-/** The tensors of a file, by its ending. */
-async function readWeights(path: string): Promise<TorchState> {
-  if (path.endsWith(".safetensors")) return (await readSafetensors(path)).tensors;
-  return torchStateDict(await readTorch(path));
 }

@@ -5,7 +5,13 @@ import { readSafetensors, writeSafetensors } from "../data/node.ts";
 import { ImageDataLoaders } from "../data/node.ts";
 import type { TransformMakers } from "../data/index.ts";
 import { ArgumentError } from "../engine/index.ts";
-import { exportStateDict, importStateDict, type Module, type VisionModel } from "../nn/index.ts";
+import {
+  exportStateDict,
+  importStateDict,
+  type Module,
+  type TorchState,
+  type VisionModel,
+} from "../nn/index.ts";
 import { modelCard, modelFiles, modelOfCard, parseModelCard } from "./model-card.ts";
 import { Predictor, type PredictionData } from "./predictor.ts";
 
@@ -62,10 +68,22 @@ export async function loadLearner(
   const card = parseModelCard(cardFile, await readText(cardFile));
   const pipeline = ImageDataLoaders.pipelineFromSettings(card.pipeline, options.makers);
   const model = options.model ?? modelOfCard(card);
-  const { tensors } = await readSafetensors(join(folder, modelFiles.weights));
-  importStateDict(model, tensors);
+  const weightsFile = join(folder, modelFiles.weights);
+  const { tensors } = await readSafetensors(weightsFile);
+  loadInto(model, tensors, weightsFile);
   model.eval();
   return new Predictor(model, pipeline);
+}
+
+function loadInto(model: Module, tensors: TorchState, file: string): void {
+  try {
+    importStateDict(model, tensors);
+  } catch (error) {
+    if (!(error instanceof ArgumentError)) throw error;
+    const fix =
+      "Use model.json and model.safetensors of one export, and the model that was exported";
+    throw new ArgumentError("loadLearner", `${file}: ${error.problem}`, fix);
+  }
 }
 
 async function readText(file: string): Promise<string> {

@@ -10,4 +10,5 @@ export {
   type LoadLearnerOptions,
 } from "./export-learner.ts";
 export { plotConfusionMatrix, plotTopLosses } from "./interpretation/pictures.ts";
+export { pretrainedWeights } from "./pretrained-weights.ts";
 export { writeOnnx } from "./onnx/write-onnx.ts";

@@ -19,6 +19,8 @@ import { Predictor, type Prediction, type PredictionData } from "./predictor.ts"
 export interface VisionData extends PredictionData {
   readonly train: Loader;
   readonly valid: Loader;
+  /** Channels of a batch. Default: not known, and so not checked. */
+  readonly channels?: number;
   /** Normalises all images, once; adding the same again changes nothing. */
   addNormalize(stats: Normalization): void;
 }
@@ -30,6 +32,8 @@ export interface VisionLearnerOptions
     Omit<VisionModelOptions, "numClasses" | "pretrained"> {
   /** Classes of the model. Default: those of the data. */
   readonly numClasses?: number;
+  /** Channels of the images. Default: those of the data. */
+  readonly inChannels?: number;
   /** Weights of the body, with torchvision's names or those of a published file. Default: random ones. */
   readonly weights?: TorchState;
   /** Adds the normalisation that pretrained weights were trained with. Default: true. */
@@ -82,7 +86,7 @@ export class VisionLearner extends Learner {
  * ```
  * `cnnLearner` of wgrad/vision/node reads the weights itself. Source: fastai, `vision_learner`.
  *
- * @throws ArgumentError for weights that do not fit, or data without classes.
+ * @throws ArgumentError for weights that do not fit, data without classes, or another number of channels than the data have.
  */
 export function visionLearner(
   dls: VisionData,
@@ -108,8 +112,16 @@ export function visionModel(
       "Load labelled images, or pass numClasses",
     );
   }
+  const { inChannels = dls.channels ?? 3 } = options;
+  if (dls.channels !== undefined && dls.channels !== inChannels) {
+    throw new ArgumentError(
+      "visionLearner",
+      `the images have ${dls.channels} channels, the model would take ${inChannels}`,
+      "Leave inChannels out, or load images of that many: { channels: 1 } of ImageDataLoaders; a transform of batches that changes them says so by outChannels",
+    );
+  }
   const pretrained = weights === undefined ? {} : { pretrained: weights };
-  const model = createVisionModel(arch, { ...options, numClasses, ...pretrained });
+  const model = createVisionModel(arch, { ...options, numClasses, inChannels, ...pretrained });
   if (normalize && model.normalization !== undefined) dls.addNormalize(model.normalization);
   return model;
 }

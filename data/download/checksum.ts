@@ -1,6 +1,7 @@
 /** @file Is this the file that was meant? Digests of files, whole or, as torchvision's names have them, their beginning. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { ArgumentError } from "../../engine/index.ts";
 
@@ -59,4 +60,26 @@ export async function findMismatch(
     }
   }
   return undefined;
+}
+
+/**
+ * Checks a file on this machine as a download of this name would be.
+ *
+ * @throws ArgumentError when there is no such file, it has not the digests, or an option has not the form of one.
+ */
+export async function checkFile(
+  op: string,
+  path: string,
+  name: string,
+  options: ChecksumOptions,
+): Promise<void> {
+  const isFile = (await stat(path).catch(() => undefined))?.isFile() ?? false;
+  if (!isFile) throw new ArgumentError(op, `there is no such file: ${path}`, "Check the path");
+  const mismatch = await findMismatch(path, expectedChecksums(op, name, options));
+  if (mismatch === undefined) return;
+  throw new ArgumentError(
+    op,
+    `${path} is not the file that was expected: ${mismatch}`,
+    "Copy or download it again; sha256: false takes what a name says for no checksum",
+  );
 }

@@ -14,6 +14,7 @@ import { isHttp } from "./http.ts";
 import { withLock } from "./lock.ts";
 import { besides, checkOrigin, identityOfUrl, readOrigin, writeOrigin } from "./origin.ts";
 import { PartFile } from "./part-file.ts";
+import { progressLines } from "./report.ts";
 import { transferAll, type Transfer } from "./transfer.ts";
 
 const op = "downloadFile";
@@ -35,7 +36,10 @@ export interface NetworkOptions extends ChecksumOptions {
   readonly name?: string;
   /** Fetch it again and replace what is there. Default: false. */
   readonly forceDownload?: boolean;
-  /** Called for every piece that comes, some 16 times for a MB. Errors that it throws end the download. Default: nothing is shown. */
+  /**
+   * Called for every piece that comes, some 16 times for a MB. Errors that it throws end the download. Default: for files of 1 MB and
+   * more a line on the error output at the start and every five seconds; `() => undefined` shows nothing.
+   */
   readonly onProgress?: (progress: DownloadProgress) => void;
   /** Seconds without a byte from the server after which the connection counts as dead. Default: 30. */
   readonly timeout?: number;
@@ -103,15 +107,22 @@ function prepare(url: string, options: DownloadOptions): Job {
   const address = parseUrl(url);
   const directory = resolve(options.directory ?? join(wgradHome(), "archive"));
   const name = checkFileName(op, options.name ?? nameInUrl(address));
-  const { onProgress, timeout = 30, retries = 5, retryDelay = 0.5 } = options;
+  const target = join(directory, name);
+  const {
+    onProgress = progressLines(target),
+    timeout = 30,
+    retries = 5,
+    retryDelay = 0.5,
+  } = options;
   checkNumber("timeout", timeout, timeout > 0 && timeout < 2 ** 31 / 1000);
   checkNumber("retries", retries, Number.isInteger(retries) && retries >= 0);
   checkNumber("retryDelay", retryDelay, Number.isFinite(retryDelay) && retryDelay >= 0);
-  const onBytes: Transfer["onBytes"] = (bytes, total) =>
-    onProgress?.({ phase: "download", url, bytes, total });
+  const onBytes: Transfer["onBytes"] = (bytes, total) => {
+    onProgress({ phase: "download", url, bytes, total });
+  };
   return {
     directory,
-    target: join(directory, name),
+    target,
     checksums: expectedChecksums(op, name, options),
     transfer: { url: address, signal: options.signal, timeout, retries, retryDelay, onBytes },
   };

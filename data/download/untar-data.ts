@@ -3,11 +3,12 @@ import { mkdir, rm, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ArgumentError, DamagedArchiveError } from "../../engine/index.ts";
-import { expectedChecksums, findMismatch } from "./checksum.ts";
+import { checkFile } from "./checksum.ts";
 import { fetchFile, type NetworkOptions } from "./download-file.ts";
 import { extractArchive } from "./extract/extract.ts";
 import type { ExtractionLimits } from "./extract/sink.ts";
 import { checkFileName, nameInUrl, stemOf } from "./file-name.ts";
+import { progressLines } from "./report.ts";
 import { wgradHome } from "./home.ts";
 import { isHttp } from "./http.ts";
 import { withLock } from "./lock.ts";
@@ -134,7 +135,8 @@ async function make(
   options: UntarOptions,
 ): Promise<void> {
   const { path: archive, fresh } = await obtain(source, name, target, options);
-  const { onProgress, maxBytes = 64 * 2 ** 30, maxEntries = 4_000_000 } = options;
+  const { onProgress = progressLines(target) } = options;
+  const { maxBytes = 64 * 2 ** 30, maxEntries = 4_000_000 } = options;
   try {
     await extractArchive({
       archive,
@@ -142,7 +144,9 @@ async function make(
       maxBytes,
       maxEntries,
       signal: options.signal,
-      onBytes: (bytes, total) => onProgress?.({ phase: "extract", url: source.url, bytes, total }),
+      onBytes: (bytes, total) => {
+        onProgress({ phase: "extract", url: source.url, bytes, total });
+      },
     });
   } catch (error) {
     // What came just now and cannot be read would be found in the archive folder the next time, and fail again.
@@ -171,18 +175,6 @@ async function obtain(
     }
     return fetchFile(source.url, { ...rest, name, directory });
   }
-  await checkLocal(source.path, name, options);
+  await checkFile(op, source.path, name, options);
   return { path: source.path, fresh: false };
-}
-
-async function checkLocal(path: string, name: string, options: UntarOptions): Promise<void> {
-  const isFile = (await stat(path).catch(() => undefined))?.isFile() ?? false;
-  if (!isFile) throw new ArgumentError(op, `there is no such file: ${path}`, "Check the path");
-  const mismatch = await findMismatch(path, expectedChecksums(op, name, options));
-  if (mismatch === undefined) return;
-  throw new ArgumentError(
-    op,
-    `${path} is not the file that was expected: ${mismatch}`,
-    "Copy it again",
-  );
 }

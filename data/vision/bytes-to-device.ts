@@ -10,7 +10,7 @@ import {
   zeros,
 } from "../../engine/index.ts";
 import source from "../../shaders/vision/unpack-bytes.wgsl";
-import type { RgbImage } from "./rgb-image.ts";
+import { greyOf, type ImageChannels, type RgbImage } from "./rgb-image.ts";
 
 const kernel = defineKernel({
   name: "vision/unpack-bytes",
@@ -30,7 +30,7 @@ const unpackBytes = defineOp<readonly [Tensor], Shape>({
 });
 
 /**
- * One tensor `[n, height, width, 3]`, f32, pixels from 0 to 1, of images of one size.
+ * One tensor `[n, height, width, channels]`, f32, pixels from 0 to 1, of images of one size; with one channel, of their grey values.
  *
  * @param names what the images are called in the error.
  * @throws ShapeError when their sizes differ, or there is none.
@@ -39,6 +39,7 @@ export function imagesToDevice(
   images: readonly RgbImage[],
   names: readonly string[],
   device: Device,
+  channels: ImageChannels,
 ): Tensor {
   const [{ width, height } = { width: 0, height: 0 }] = images;
   const odd = images.findIndex((image) => image.width !== width || image.height !== height);
@@ -52,22 +53,23 @@ export function imagesToDevice(
       "Bring them to one size, for example by itemTfms: [new Resize(224)]",
     );
   }
-  const bytes = joined(images, width * height * 3);
+  const parts = images.map((image) => (channels === 1 ? greyOf(image) : image.data));
+  const bytes = joined(parts, width * height * channels);
   const packed = zeros([bytes.length / 4], { dtype: "u32", device });
   try {
     // Not through `tensor`, which would look at each of two million words.
     const { buffer, byteOffset } = packed.memory("imagesToDevice");
     device.recorder.write(buffer, byteOffset, bytes);
-    return unpackBytes([packed], [images.length, height, width, 3]);
+    return unpackBytes([packed], [images.length, height, width, channels]);
   } finally {
     packed.release("imagesToDevice");
   }
 }
 
 /** All bytes one after another, filled up with zeros to whole words, of which the lowest byte is the first one, on every host. */
-function joined(images: readonly RgbImage[], bytesEach: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(4 * Math.ceil((images.length * bytesEach) / 4));
-  images.forEach(({ data }, i) => {
+function joined(parts: readonly Uint8Array[], bytesEach: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(4 * Math.ceil((parts.length * bytesEach) / 4));
+  parts.forEach((data, i) => {
     bytes.set(data, i * bytesEach);
   });
   return bytes;

@@ -1,6 +1,6 @@
 /** @file Tables of file names and labels. Node only. */
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { ArgumentError } from "../../engine/index.ts";
 import { decodeCsv } from "../formats/csv.ts";
 import type { Splitter } from "./splitters.ts";
@@ -16,11 +16,14 @@ export interface CsvOptions {
   readonly header?: boolean;
   /** Default: ",". */
   readonly delimiter?: string;
-  /** File names. Default: 0. */
+  /** File names; absolute paths stay what they are. Default: 0. */
   readonly fnCol?: Column;
   /** Labels; where all of them are whole numbers, they are ordered as such. Default: 1. */
   readonly labelCol?: Column;
-  /** Files that validate, by `true` or `1` in this column. Default: a random split. */
+  /**
+   * Whether a file validates: `true`, `yes` or `1`, or else `false`, `no`, `0` or nothing, in upper or lower case. Default: a random
+   * split.
+   */
   readonly validCol?: Column;
   /** Put before each file name. Default: none. */
   readonly folder?: string;
@@ -29,13 +32,12 @@ export interface CsvOptions {
 }
 
 export interface LabelTable {
-  /** Paths within the folder. */
-  readonly names: readonly string[];
+  readonly files: readonly string[];
   readonly labels: readonly Label[];
   readonly splitter: Splitter | undefined;
 }
 
-/** @throws ArgumentError when the table cannot be read, is malformed, or lacks a column. */
+/** @throws ArgumentError when the table cannot be read, is malformed, lacks a column, or says neither yes nor no in `validCol`. */
 export async function readLabelsCsv(path: string, options: CsvOptions): Promise<LabelTable> {
   const { csvFname = "labels.csv", header = true, delimiter = ",", validCol } = options;
   const file = join(path, csvFname);
@@ -44,10 +46,15 @@ export async function readLabelsCsv(path: string, options: CsvOptions): Promise<
   const column = (wanted: Column) => columnOf(file, rows, titles, wanted);
   const { folder = "", suff = "" } = options;
   return {
-    names: column(options.fnCol ?? 0).map((name) => join(folder, `${name}${suff}`)),
+    files: column(options.fnCol ?? 0).map((name) => within(path, within(folder, `${name}${suff}`))),
     labels: asNumbers(column(options.labelCol ?? 1)),
-    splitter: validCol === undefined ? undefined : splitterOf(column(validCol)),
+    splitter: validCol === undefined ? undefined : splitterOf(file, column(validCol)),
   };
+}
+
+/** As Python joins paths: one that is absolute begins anew. */
+function within(folder: string, path: string): string {
+  return isAbsolute(path) ? path : join(folder, path);
 }
 
 function columnOf(
@@ -73,13 +80,24 @@ function asNumbers(fields: readonly string[]): readonly Label[] {
   return fields.every((field) => /^-?(0|[1-9]\d{0,14})$/.test(field)) ? fields.map(Number) : fields;
 }
 
-function splitterOf(fields: readonly string[]): Splitter {
+function splitterOf(file: string, fields: readonly string[]): Splitter {
+  const isValid = fields.map((field, i) => truthOf(file, i + 1, field));
   return () => {
-    const isValid = fields.map((field) => /^(true|1)$/i.test(field));
     const where = (wanted: boolean) =>
       Uint32Array.from(isValid.flatMap((value, i) => (value === wanted ? [i] : [])));
     return { train: where(false), valid: where(true) };
   };
+}
+
+function truthOf(file: string, row: number, field: string): boolean {
+  const text = field.trim();
+  if (/^(true|yes|1)$/i.test(text)) return true;
+  if (/^(false|no|0|)$/i.test(text)) return false;
+  throw new ArgumentError(
+    "fromCsv",
+    `row ${row} of ${file} does not say whether the file validates: ${JSON.stringify(field)}`,
+    "Use true or false, yes or no, 1 or 0 in the column validCol",
+  );
 }
 
 async function read(file: string): Promise<string> {

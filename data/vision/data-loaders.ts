@@ -1,5 +1,5 @@
 /** @file ImageDataLoaders: from files and labels to batches for training and validation. Node only. */
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { ArgumentError } from "../../engine/index.ts";
 import type { BatchTransform, Json } from "../batch-transform.ts";
 import type { Batch } from "../loader.ts";
@@ -18,6 +18,7 @@ import {
   type LabelledSplit,
 } from "./labels.ts";
 import type { ImageSource } from "./load-image.ts";
+import type { ImageChannels } from "./rgb-image.ts";
 import { showBatch, type ShowBatchOptions } from "./show-batch.ts";
 import { grandparentSplitter, randomSplitter, type Split, type Splitter } from "./splitters.ts";
 import { summarize } from "./summary.ts";
@@ -37,6 +38,8 @@ export interface ImageDataLoadersOptions extends LoadingOptions, DecodeOptions {
   readonly bs?: number;
   /** Images in a batch of validation. Default: bs. */
   readonly valBs?: number;
+  /** 1: the grey values of the images, as fastai's `PILImageBW`; 3: red, green and blue. Default: 3. */
+  readonly channels?: ImageChannels;
   /** Bring every image to one size: `[new Resize(224)]`. Default: none; all images must have one size then. */
   readonly itemTfms?: readonly ItemTransform[];
   /** On whole batches, on the device. Default: none. */
@@ -91,11 +94,13 @@ export class ImageDataLoaders {
     this.path = path;
     this.pipeline = new ImagePipeline({
       ...{ vocab: split.vocab, itemTfms, batchTfms, load },
+      ...(options.channels !== undefined && { channels: options.channels }),
       decoding: { ...decoding },
     });
+    const { channels } = this.pipeline;
     const common = {
       ...loadingOf(options),
-      ...{ load, itemTfms, batchTfms: () => this.pipeline.batchTfms, seed },
+      ...{ load, channels, itemTfms, batchTfms: () => this.pipeline.batchTfms, seed },
     };
     this.train = new ImageLoader({
       ...{ ...common, items: split.train.files, labels: split.train.classes, training: true },
@@ -113,6 +118,11 @@ export class ImageDataLoaders {
   /** Classes, by their index. */
   get vocab(): readonly Label[] {
     return this.pipeline.vocab;
+  }
+
+  /** Channels of a batch, after its transforms. */
+  get channels(): number {
+    return this.pipeline.batchChannels;
   }
 
   /** Transforms of single images. */
@@ -183,8 +193,7 @@ export class ImageDataLoaders {
     path: string,
     options: ImageDataLoadersOptions & CsvOptions = {},
   ): Promise<ImageDataLoaders> {
-    const { names, labels, splitter } = await readLabelsCsv(path, options);
-    const files = names.map((name) => join(path, name));
+    const { files, labels, splitter } = await readLabelsCsv(path, options);
     return ImageDataLoaders.fromLists(path, files, labels, {
       ...(splitter !== undefined && { splitter }),
       ...options,
@@ -249,10 +258,11 @@ export class ImageDataLoaders {
 
 function imagePipelineFromSettings(settings: Json, makers: TransformMakers): ImagePipeline {
   const { decoding } = ImagePipeline.fromSettings(settings, { makers });
-  const { applyExif, maxPixels } = decoding;
+  const { applyExif, maxPixels, exactResize } = decoding;
   const load = imageFileLoader({
     ...(typeof applyExif === "boolean" && { applyExif }),
     ...(typeof maxPixels === "number" && { maxPixels }),
+    ...(typeof exactResize === "boolean" && { exactResize }),
   });
   return ImagePipeline.fromSettings(settings, { makers, load });
 }
@@ -270,10 +280,12 @@ function defaultWarning(text: string): void {
   console.warn(`wgrad: ${text}`);
 }
 
-function decodingOf({ applyExif, maxPixels }: DecodeOptions): DecodeOptions & Record<string, Json> {
+function decodingOf(options: DecodeOptions): DecodeOptions & Record<string, Json> {
+  const { applyExif, maxPixels, exactResize } = options;
   return {
     ...(applyExif !== undefined && { applyExif }),
     ...(maxPixels !== undefined && { maxPixels }),
+    ...(exactResize !== undefined && { exactResize }),
   };
 }
 

@@ -15,7 +15,7 @@ import { imagesToDevice } from "./bytes-to-device.ts";
 import { sourceName, type ImageSource, type LoadImage } from "./load-image.ts";
 import type { ItemTransform } from "./item-transform.ts";
 import { Limiter } from "./limiter.ts";
-import type { RgbImage } from "./rgb-image.ts";
+import type { ImageChannels, RgbImage } from "./rgb-image.ts";
 
 /** How much is loaded ahead, and where to. */
 export interface LoadingOptions {
@@ -32,6 +32,8 @@ export interface ImageLoaderOptions extends LoadingOptions {
   /** Class of each item. Default: there are none, and y is -1 everywhere. */
   readonly labels?: Int32Array;
   readonly load: LoadImage;
+  /** Of the images on the device, before `batchTfms`. Default: 3. */
+  readonly channels?: ImageChannels;
   /** Bring every image to one size. */
   readonly itemTfms: readonly ItemTransform[];
   /** Asked for each batch anew, so that one can be added later. */
@@ -46,7 +48,7 @@ export interface ImageLoaderOptions extends LoadingOptions {
 }
 
 /**
- * Batches of images: x `[n, height, width, 3]`, f32, and y `[n]`, i32. While the device computes, the next batches are decoded.
+ * Batches of images: x `[n, height, width, channels]`, f32, and y `[n]`, i32. While the device computes, the next batches are decoded.
  *
  * An epoch depends on the seed and its index alone, however long each image takes: the order is given by both, and every image has
  * random numbers of its own, given by seed, epoch and the image's index. An image that cannot be decoded rejects when its batch is
@@ -59,6 +61,7 @@ export class ImageLoader implements AsyncIterable<Batch> {
   readonly seed: number;
   readonly dropLast: boolean;
   readonly training: boolean;
+  readonly channels: ImageChannels;
   readonly itemTfms: readonly ItemTransform[];
   /** Class of each item; undefined where there are none. */
   readonly labels: Int32Array | undefined;
@@ -91,6 +94,7 @@ export class ImageLoader implements AsyncIterable<Batch> {
     this.seed = seed;
     this.dropLast = options.dropLast ?? false;
     this.training = options.training;
+    this.channels = options.channels ?? 3;
     this.itemTfms = options.itemTfms;
     this.#load = options.load;
     this.#batchTfms = options.batchTfms;
@@ -205,7 +209,7 @@ export class ImageLoader implements AsyncIterable<Batch> {
   ): Batch {
     const device = this.#device ?? defaultDevice("ImageLoader");
     const names = Array.from(indices, (index) => sourceName(this.items[index] ?? "", index));
-    const pixels = keep(imagesToDevice(images, names, device));
+    const pixels = keep(imagesToDevice(images, names, device, this.channels));
     const random = new Xoshiro128(this.seed, streamOf(epoch, batchStreams + batchIndex));
     const x = applyBatchTransforms(pixels, this.batchTfms, random);
     return { x, y: this.#targets(indices, device), size: indices.length };

@@ -2,10 +2,12 @@
 import { ArgumentError } from "../../engine/index.ts";
 import type { BatchTransform, Json } from "../batch-transform.ts";
 import type { ChannelStats } from "../transforms.ts";
+import { checkTransforms } from "./check-transforms.ts";
 import { ImageLoader, type LoadingOptions } from "./image-loader.ts";
 import type { ItemTransform } from "./item-transform.ts";
 import { loadPixels, type ImageSource, type LoadImage } from "./load-image.ts";
 import { Normalize } from "./normalize.ts";
+import type { ImageChannels } from "./rgb-image.ts";
 import { RandomResizedCrop, Resize, type SizeArgument } from "./resize.ts";
 import type { Label } from "./vocab.ts";
 
@@ -19,6 +21,8 @@ export interface TransformMakers {
 
 export interface ImagePipelineOptions {
   readonly vocab: readonly Label[];
+  /** Of the images: 1, their grey values; 3, red, green and blue. Default: 3. */
+  readonly channels?: ImageChannels;
   readonly itemTfms: readonly ItemTransform[];
   readonly batchTfms: readonly BatchTransform[];
   /** Default: `loadPixels`. */
@@ -40,14 +44,19 @@ const format = "wgrad image pipeline 1";
  */
 export class ImagePipeline {
   readonly vocab: readonly Label[];
+  /** Of the images, before `batchTfms`. */
+  readonly channels: ImageChannels;
   readonly itemTfms: readonly ItemTransform[];
   readonly load: LoadImage;
   readonly decoding: Settings;
   readonly #batchTfms: BatchTransform[];
 
-  /** @throws ArgumentError when there is more than one normalisation. */
+  /** @throws ArgumentError for what is no list of transforms, when there is more than one normalisation, or channels is neither 1 nor 3. */
   constructor(options: ImagePipelineOptions) {
+    checkTransforms("itemTfms", options.itemTfms);
+    checkTransforms("batchTfms", options.batchTfms);
     this.vocab = options.vocab;
+    this.channels = checkChannels(options.channels ?? 3);
     this.itemTfms = options.itemTfms;
     this.load = options.load ?? loadPixels;
     this.decoding = options.decoding ?? {};
@@ -65,6 +74,14 @@ export class ImagePipeline {
   /** All transforms of batches, in the order in which they run. */
   get batchTfms(): readonly BatchTransform[] {
     return [...this.#batchTfms].sort((a, b) => a.order - b.order);
+  }
+
+  /** Channels of a batch, after its transforms. */
+  get batchChannels(): number {
+    return this.batchTfms.reduce<number>(
+      (channels, { outChannels = channels }) => outChannels,
+      this.channels,
+    );
   }
 
   get normalization(): Normalize | undefined {
@@ -96,6 +113,7 @@ export class ImagePipeline {
       ...loading,
       ...(bs !== undefined && { batchSize: bs }),
       ...{ items, load: this.load, itemTfms: this.itemTfms, training: false },
+      channels: this.channels,
       batchTfms: () => this.batchTfms,
     });
   }
@@ -106,6 +124,7 @@ export class ImagePipeline {
     return {
       format,
       vocab: this.vocab,
+      channels: this.channels,
       decoding: this.decoding,
       itemTfms: this.itemTfms.map(described),
       batchTfms: this.batchTfms.map((t) => ({ ...described(t), trainingOnly: t.trainingOnly })),
@@ -132,12 +151,23 @@ export class ImagePipeline {
     const forPrediction = list(all["batchTfms"]).filter((t) => record(t)["trainingOnly"] !== true);
     return new ImagePipeline({
       vocab: list(all["vocab"]).map(label),
+      // Settings of before there were grey images do not say it.
+      channels: checkChannels((all["channels"] ?? 3) as number),
       decoding: record(all["decoding"]),
       itemTfms: list(all["itemTfms"]).map((t) => make(t, itemMakers)),
       batchTfms: forPrediction.map((t) => make(t, batchMakers)),
       ...(load !== undefined && { load }),
     });
   }
+}
+
+function checkChannels(channels: number): ImageChannels {
+  if (channels === 1 || channels === 3) return channels;
+  throw new ArgumentError(
+    "ImagePipeline",
+    `images have 1 or 3 channels, not ${JSON.stringify(channels)}`,
+    "Use 1 for grey images, 3 for colour; others can be made by a transform in batchTfms",
+  );
 }
 
 // The constructors check their arguments, also those of a file that somebody wrote by hand.

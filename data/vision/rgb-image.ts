@@ -21,6 +21,22 @@ export function checkRgbImage(op: string, { width, height, data }: RgbImage): vo
   }
 }
 
+/** Channels of the images of a batch: grey, or red, green and blue. */
+export type ImageChannels = 1 | 3;
+
+/**
+ * Grey values as PIL's `convert("L")` has them, which for a grey picture are its own: `[height, width]`.
+ * Source: Pillow, libImaging/Convert.c; ITU-R BT.601.
+ */
+export function greyOf({ width, height, data }: RgbImage): Uint8Array<ArrayBuffer> {
+  const grey = new Uint8Array(width * height);
+  for (let i = 0, from = 0; i < grey.length; i++, from += 3) {
+    const [red = 0, green = 0, blue = 0] = [data[from], data[from + 1], data[from + 2]];
+    grey[i] = (19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16;
+  }
+  return grey;
+}
+
 /** A rectangle of pixels. It may reach beyond the picture: then it is padded. */
 export interface Box {
   readonly left: number;

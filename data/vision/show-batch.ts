@@ -64,7 +64,10 @@ async function versions(
   return shown;
 }
 
-/** Brings a batch back to pictures with their classes: without normalisation, cut to bytes. Frees it. */
+/**
+ * Brings a batch back to pictures with their classes: without normalisation, cut to bytes. Of 1 channel it makes grey pictures, of 2 red
+ * and green, of more than 3 it shows the first three. Frees the batch.
+ */
 export async function imagesOf(
   { pipeline }: Pick<Shown, "pipeline">,
   { x, y }: Batch,
@@ -72,17 +75,21 @@ export async function imagesOf(
   const [pixels, classes] = await Promise.all([x.data(), y.data()]);
   x.release("showBatch");
   y.release("showBatch");
-  const [, height = 0, width = 0] = x.shape;
-  const { mean, std } = pipeline.normalization?.stats ?? { mean: [0, 0, 0], std: [1, 1, 1] };
-  // 255 (x std + mean); the array clamps and rounds.
-  const bytes = Uint8ClampedArray.from(
-    pixels,
-    (value, i) => 255 * (value * (std[i % 3] ?? 1) + (mean[i % 3] ?? 0)),
-  );
+  const [, height = 0, width = 0, channels = 0] = x.shape;
+  const { mean, std } = pipeline.normalization?.stats ?? { mean: [], std: [] };
+  const bytesEach = height * width * 3;
+  // 255 (x std + mean); the array clamps and rounds. A channel that is not there is black.
+  const bytes = new Uint8ClampedArray(classes.length * bytesEach);
+  for (let i = 0; i < bytes.length; i++) {
+    const c = channels === 1 ? 0 : i % 3;
+    if (c >= channels) continue;
+    const value = pixels[Math.floor(i / 3) * channels + c] ?? 0;
+    bytes[i] = 255 * (value * (std[c] ?? 1) + (mean[c] ?? 0));
+  }
   return Array.from(classes, (index, i) => ({
     image: {
       ...{ width, height },
-      data: new Uint8Array(bytes.buffer, i * height * width * 3, height * width * 3),
+      data: new Uint8Array(bytes.buffer, i * bytesEach, bytesEach),
     },
     title: String(pipeline.vocab[index] ?? ""),
   }));

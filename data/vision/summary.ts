@@ -23,9 +23,9 @@ export async function summarize(loaders: Summarized): Promise<string> {
     `Images of ${path}: ${train.datasetSize} train, ${valid.datasetSize} validate`,
     `${vocab.length} ${vocab.length === 1 ? "class" : "classes"}: ${vocab.map(String).join(", ")}`,
     "",
-    ...(await describe("Training", train)),
+    ...(await describe("Training", train, pipeline.decoding)),
     "",
-    ...(await describe("Validation and prediction", valid)),
+    ...(await describe("Validation and prediction", valid, pipeline.decoding)),
     "",
     normalization === undefined
       ? "Normalisation: none, pixels from 0 to 1"
@@ -35,10 +35,14 @@ export async function summarize(loaders: Summarized): Promise<string> {
   ].join("\n");
 }
 
-async function describe(title: string, loader: ImageLoader): Promise<readonly string[]> {
-  const { itemTfms, batchTfms, training, batchSize, length } = loader;
+async function describe(
+  title: string,
+  loader: ImageLoader,
+  decoding: ImagePipeline["decoding"],
+): Promise<readonly string[]> {
+  const { channels, itemTfms, batchTfms, training, batchSize, length } = loader;
   const steps = [
-    "decode: RGB, 8 bits a channel",
+    `decode: ${channels === 1 ? "grey, 8 bits" : "RGB, 8 bits a channel"}${optionsText(decoding)}`,
     ...itemTfms.map((t) => `each image: ${transformText(t)}`),
     "batch: bytes to f32, divided by 255",
     ...batchTfms.map((t) => `batch: ${transformText(t)}, order ${t.order}`),
@@ -62,11 +66,16 @@ async function shapesText(loader: ImageLoader): Promise<string> {
   return text;
 }
 
+/** Nothing for options that were not given. */
+function optionsText(settings: ImagePipeline["decoding"]): string {
+  return Object.keys(settings).length === 0 ? "" : ` ${settingsText({ settings })}`;
+}
+
 function transformText(transform: ItemTransform | BatchTransform): string {
   return `${transform.name} ${settingsText(transform)}`;
 }
 
-function settingsText({ settings }: ItemTransform | BatchTransform): string {
+function settingsText({ settings }: Pick<BatchTransform, "settings">): string {
   const pairs = Object.entries(settings).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
   return `(${pairs.join(", ")})`;
 }

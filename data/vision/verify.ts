@@ -1,5 +1,5 @@
 /** @file Looking for images that cannot be decoded. Node only. */
-import { decodeImage, type DecodeOptions } from "./decode.ts";
+import { checkImage, type DecodeOptions } from "./decode.ts";
 import { Limiter } from "./limiter.ts";
 
 /** An image that cannot be used, and why. */
@@ -9,8 +9,9 @@ export interface BadImage {
 }
 
 /**
- * Decodes all images, as training would, and says which cannot be, and why. It deletes nothing: what is bad for one program may be
- * good for another, and a mistake in a path makes all of them look bad.
+ * Decodes all images and says which cannot be, and why. It is stricter than training, which takes a JPEG of which a part is
+ * visibly wrong. It deletes nothing: what is bad for one program may be good for another, and a mistake in a path makes all of them look
+ * bad.
  *
  * @returns the bad ones, in the order of `files`; empty when all are good.
  */
@@ -29,7 +30,7 @@ export async function verifyImages(
 }
 
 async function reasonAgainst(file: string, options: DecodeOptions): Promise<string | undefined> {
-  return decodeImage(file, options).then(
+  return checkImage(file, options).then(
     () => undefined,
     (error: unknown) => (error instanceof Error ? error.message : String(error)),
   );

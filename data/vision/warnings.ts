@@ -21,6 +21,8 @@ export function warningsOf(
       `files that neither train nor validate: ${lost.length}, the first is ${lost[0] ?? ""}`,
     repeated !== undefined &&
       `a file occurs more than once, so that it may both train and validate: ${repeated}`,
+    (bs === 1 || train.files.length === 1) &&
+      "a training batch has one image: batch norm behind pooling makes it the same whatever it shows. Use bs of 2 or more",
   ].filter((text) => text !== false);
 }
 

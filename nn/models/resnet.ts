@@ -16,6 +16,8 @@ import { MaxPool2d } from "../layers/max-pool2d.ts";
 import { Sequential } from "../layers/sequential.ts";
 import { Module } from "../module.ts";
 import { runLayers } from "../run-layers.ts";
+import { published } from "../vision/pretrained.ts";
+import { withPretrained, type PretrainedOption } from "../vision/whole-network.ts";
 
 /** The shape of a residual block. */
 export interface BlockOptions extends LayerOptions {
@@ -205,17 +207,17 @@ function residualStage(block: BlockClass, count: number, first: BlockOptions): S
   );
 }
 
-/** ResNet-18: 11,689,512 parameters with 1000 classes, 1.8 G multiply-adds for an image of 224 x 224. */
-export function resnet18(options: ResNetOptions = {}): ResNet {
-  return new ResNet(BasicBlock, [2, 2, 2, 2], options);
+/** ResNet-18: 11,689,512 parameters with 1000 classes, 1.8 G multiply-adds for an image of 224 x 224. Errors as of `ResNet` and `PretrainedOption`. */
+export function resnet18(options: ResNetOptions & PretrainedOption = {}): ResNet {
+  return withPretrained(published.resnet18, new ResNet(BasicBlock, [2, 2, 2, 2], options), options);
 }
 
-/** ResNet-34: 21,797,672 parameters with 1000 classes, 3.7 G multiply-adds for an image of 224 x 224. */
-export function resnet34(options: ResNetOptions = {}): ResNet {
-  return new ResNet(BasicBlock, [3, 4, 6, 3], options);
+/** ResNet-34: 21,797,672 parameters with 1000 classes, 3.7 G multiply-adds for an image of 224 x 224. Errors as of `ResNet` and `PretrainedOption`. */
+export function resnet34(options: ResNetOptions & PretrainedOption = {}): ResNet {
+  return withPretrained(published.resnet34, new ResNet(BasicBlock, [3, 4, 6, 3], options), options);
 }
 
-/** ResNet-50: 25,557,032 parameters with 1000 classes, 4.1 G multiply-adds for an image of 224 x 224. */
-export function resnet50(options: ResNetOptions = {}): ResNet {
-  return new ResNet(Bottleneck, [3, 4, 6, 3], options);
+/** ResNet-50: 25,557,032 parameters with 1000 classes, 4.1 G multiply-adds for an image of 224 x 224. Errors as of `ResNet` and `PretrainedOption`. */
+export function resnet50(options: ResNetOptions & PretrainedOption = {}): ResNet {
+  return withPretrained(published.resnet50, new ResNet(Bottleneck, [3, 4, 6, 3], options), options);
 }

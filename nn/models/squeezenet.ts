@@ -15,6 +15,9 @@ import { ReLU } from "../layers/relu.ts";
 import { Sequential } from "../layers/sequential.ts";
 import { Module } from "../module.ts";
 import { runLayers } from "../run-layers.ts";
+import { renamedSource } from "../vision/prepare-pretrained.ts";
+import { published } from "../vision/pretrained.ts";
+import { checkState, withPretrained, type PretrainedOption } from "../vision/whole-network.ts";
 
 /** A convolution whose bias starts at 0; the weight by default Kaiming-uniform by the fan in. */
 function biasedConv(options: Conv2dLayerOptions): Conv2d {
@@ -138,7 +141,15 @@ function lastConv(numClasses: number, options: SqueezeNetOptions): Conv2d {
   });
 }
 
-/** SqueezeNet 1.0: 1,248,424 parameters with 1000 classes, 0.82 G multiply-adds for an image of 224 x 224. */
-export function squeezenet1_0(options: SqueezeNetOptions = {}): SqueezeNet {
-  return new SqueezeNet(options);
+/**
+ * SqueezeNet 1.0: 1,248,424 parameters with 1000 classes, 0.82 G multiply-adds for an image of 224 x 224. With `pretrained`,
+ * `classifierPadding` is by default that of the weights. Errors as of `SqueezeNet` and `PretrainedOption`.
+ */
+export function squeezenet1_0(options: SqueezeNetOptions & PretrainedOption = {}): SqueezeNet {
+  const { pretrained } = options;
+  if (pretrained === undefined) return new SqueezeNet(options);
+  checkState("squeezenet1_0", "squeezenet1_0", pretrained);
+  const { classifierPadding = 0 } = renamedSource(published.squeezenet1_0, pretrained) ?? {};
+  const model = new SqueezeNet({ classifierPadding, ...options });
+  return withPretrained(published.squeezenet1_0, model, options);
 }

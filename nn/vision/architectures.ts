@@ -6,14 +6,7 @@ import { Sequential } from "../layers/sequential.ts";
 import { resnet18, resnet34, resnet50, ResNet } from "../models/resnet.ts";
 import { SqueezeNet, squeezenet1_0 } from "../models/squeezenet.ts";
 import type { Module } from "../module.ts";
-import {
-  resnet18Weights,
-  resnet34Weights,
-  resnet50Weights,
-  squeezenetCompressedWeights,
-  squeezenetWeights,
-  type Pretrained,
-} from "./pretrained.ts";
+import { published, type Published } from "./pretrained.ts";
 
 export interface BuildOptions extends LayerOptions {
   readonly numClasses: number;
@@ -21,9 +14,7 @@ export interface BuildOptions extends LayerOptions {
 }
 
 /** How a network becomes a body; fastai's `model_meta`. */
-export interface Architecture {
-  /** In errors and reports: "resnet34". */
-  readonly name: string;
+export interface Architecture extends Published {
   /** Channels of what the body computes. */
   readonly numFeatures: number;
   /** The whole network with random weights. */
@@ -34,12 +25,8 @@ export interface Architecture {
   split(body: Sequential): readonly (readonly Module[])[];
   /** The body's name for each part of torchvision's network: `layer1` is `4`. */
   readonly bodyNames: ReadonlyMap<string, string>;
-  /** The convolution that sees the image: torchvision's name, and pixels of padding on each side. */
-  readonly firstConvolution: { readonly name: string; readonly padding: number };
   /** torchvision's name of what is cut off. */
   readonly classifier: string;
-  /** Published weights; `loadPretrained` finds out by the names which ones a file has. */
-  readonly pretrained: readonly Pretrained[];
 }
 
 /** A function that builds a known network, as fastai takes it: `resnet34`. */
@@ -51,15 +38,14 @@ export type ModelFunction =
  * an `Identity` stands where torchvision has it, and all positions are torchvision's.
  */
 function resnetArchitecture(
-  name: string,
+  weights: Published,
   numFeatures: number,
   make: (options: BuildOptions) => ResNet,
-  pretrained: readonly Pretrained[],
 ): Architecture {
   return {
-    ...{ name, numFeatures, build: make, pretrained },
+    ...{ ...weights, numFeatures, build: make },
     cut: (model) => {
-      if (!(model instanceof ResNet)) throw cannotCut(name, model);
+      if (!(model instanceof ResNet)) throw cannotCut(weights.name, model);
       const { conv1, bn1, maxpool, layer1, layer2, layer3, layer4 } = model;
       return new Sequential(conv1, bn1, new Identity(), maxpool, layer1, layer2, layer3, layer4);
     },
@@ -76,14 +62,13 @@ function resnetArchitecture(
         ["layer4", "7"],
       ] as const),
     ]),
-    firstConvolution: { name: "conv1", padding: 3 },
     classifier: "fc",
   };
 }
 
 /** The features stay one module inside of the body, as in fastai. */
 const squeezenetArchitecture: Architecture = {
-  name: "squeezenet1_0",
+  ...published.squeezenet1_0,
   numFeatures: 512,
   build: squeezenet1_0,
   cut: (model) => {
@@ -92,9 +77,7 @@ const squeezenetArchitecture: Architecture = {
   },
   split: (body) => splitAt(body.at(0) as Sequential, 5),
   bodyNames: new Map([["features", "0"]]),
-  firstConvolution: { name: "features.0", padding: 0 },
   classifier: "classifier",
-  pretrained: [squeezenetWeights, squeezenetCompressedWeights],
 };
 
 function splitAt(layers: Sequential, position: number): readonly (readonly Module[])[] {
@@ -103,9 +86,9 @@ function splitAt(layers: Sequential, position: number): readonly (readonly Modul
 }
 
 const architectures = new Map<unknown, Architecture>([
-  [resnet18, resnetArchitecture("resnet18", 512, resnet18, [resnet18Weights])],
-  [resnet34, resnetArchitecture("resnet34", 512, resnet34, [resnet34Weights])],
-  [resnet50, resnetArchitecture("resnet50", 2048, resnet50, [resnet50Weights])],
+  [resnet18, resnetArchitecture(published.resnet18, 512, resnet18)],
+  [resnet34, resnetArchitecture(published.resnet34, 512, resnet34)],
+  [resnet50, resnetArchitecture(published.resnet50, 2048, resnet50)],
   [squeezenet1_0, squeezenetArchitecture],
 ]);
 

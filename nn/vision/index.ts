@@ -11,12 +11,12 @@ export { createHead, type HeadOptions } from "./head.ts";
 export { adaptInChannels } from "./in-channels.ts";
 export {
   loadPretrained,
-  preparePretrained,
   type LoadPretrainedOptions,
-  type Misshaped,
   type PretrainedReport,
-  type TorchState,
 } from "./load-pretrained.ts";
+export type { Misshaped } from "./mismatch.ts";
+export type { TorchState } from "./prepare-pretrained.ts";
+export type { PretrainedOption } from "./whole-network.ts";
 export {
   foldPreprocessing,
   imagenetStats,
@@ -31,6 +31,7 @@ export {
   squeezenetCompressedWeights,
   squeezenetWeights,
   type Pretrained,
+  type Published,
 } from "./pretrained.ts";
 export {
   createVisionModel,

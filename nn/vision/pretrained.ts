@@ -16,6 +16,8 @@ export interface Pretrained {
   readonly numClasses: number;
   /** torchvision's name for a name of the file. Default: the same. */
   readonly rename?: (name: string) => string;
+  /** Pixels of zeros around the last convolution of SqueezeNet. Default: 0. */
+  readonly classifierPadding?: number;
 }
 
 const standard: Preprocessing = {
@@ -44,7 +46,7 @@ export const squeezenetWeights = torchvision("squeezenet1_0", "b66bff10");
 
 /**
  * SqueezeNet 1.0 as its authors trained it, in Caffe, from the 0.66 MB of their Deep Compression file: 57.5 % top-1. The images are
- * B, G, R in 0..255 minus a mean colour. Its last convolution has padding: `squeezenet1_0({ classifierPadding: 1 })`.
+ * B, G, R in 0..255 minus a mean colour, and the last convolution has padding; `squeezenet1_0({ pretrained })` sees to both.
  *
  * Source: Han, Mao and Dally, Deep compression, arXiv 1510.00149.
  */
@@ -58,7 +60,34 @@ export const squeezenetCompressedWeights: Pretrained = {
   },
   numClasses: 1000,
   rename: renameCaffe,
+  classifierPadding: 1,
 };
+
+/** What is published for a network, and where its weights meet the image. */
+export interface Published {
+  /** The network, in errors and reports: "resnet34". */
+  readonly name: string;
+  /** The convolution that sees the image: torchvision's name, and pixels of padding on each side. */
+  readonly firstConvolution: { readonly name: string; readonly padding: number };
+  /** Published weights; names tell which ones a file has. */
+  readonly pretrained: readonly Pretrained[];
+}
+
+function ofResnet(name: string, weights: Pretrained): Published {
+  return { name, firstConvolution: { name: "conv1", padding: 3 }, pretrained: [weights] };
+}
+
+/** What is published, by network. */
+export const published = {
+  resnet18: ofResnet("resnet18", resnet18Weights),
+  resnet34: ofResnet("resnet34", resnet34Weights),
+  resnet50: ofResnet("resnet50", resnet50Weights),
+  squeezenet1_0: {
+    name: "squeezenet1_0",
+    firstConvolution: { name: "features.0", padding: 0 },
+    pretrained: [squeezenetWeights, squeezenetCompressedWeights],
+  },
+} as const satisfies Record<string, Published>;
 
 /** Positions of the fire modules 2 to 9 of the paper in torchvision's `features`, where pools stand between them. */
 const positionsOfFires = [3, 4, 5, 7, 8, 9, 10, 12];

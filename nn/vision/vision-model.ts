@@ -5,7 +5,8 @@ import { Sequential } from "../layers/sequential.ts";
 import type { Module } from "../module.ts";
 import { architectureOf, type Architecture, type ModelFunction } from "./architectures.ts";
 import { createHead, type HeadOptions } from "./head.ts";
-import { loadPretrained, type PretrainedReport, type TorchState } from "./load-pretrained.ts";
+import { loadPretrained, type PretrainedReport } from "./load-pretrained.ts";
+import type { TorchState } from "./prepare-pretrained.ts";
 import { imagenetStats, type Normalization } from "./preprocessing.ts";
 
 /**
@@ -73,8 +74,8 @@ export interface VisionModelOptions extends Omit<HeadOptions, "inFeatures"> {
  * A network for `numClasses` classes: the body of `arch`, with pretrained weights if they are given, and a new head.
  *
  * ```ts
- * const { tensors } = decodeSafetensors(bytes);
- * const model = createVisionModel(resnet34, { numClasses: 2, pretrained: tensors });
+ * const pretrained = await pretrainedWeights(resnet34);
+ * const model = createVisionModel(resnet34, { numClasses: 2, pretrained });
  * console.log(String(model.pretrained));
  * ```
  * Source: fastai, `create_vision_model`.

@@ -194,8 +194,8 @@ describe.skipIf(folder === undefined)(
     });
 
     it("three letters are refused", async () => {
-      await expect(read("broken")).rejects.toThrowErrorMatchingInlineSnapshot(
-        `[ArgumentError: decodeTorch: the file is no PyTorch checkpoint: 3 bytes, beginning with 61 62 63. Pass what torch.save wrote, whole]`,
+      await expect(read("broken")).rejects.toThrow(
+        `decodeTorch: ${join(folder ?? "", "broken.pt")}: the file is no PyTorch checkpoint: 3 bytes, beginning with 61 62 63. Pass what torch.save wrote, whole`,
       );
     });
 

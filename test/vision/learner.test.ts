@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Resize } from "../../data/index.ts";
 import { decodePng, getImageFiles, ImageDataLoaders } from "../../data/node.ts";
 import { manualSeed, noGrad, randomUniform } from "../../engine/index.ts";
-import { accuracy, errorRate, linesOnly, squeezenet1_0 } from "../../nn/index.ts";
+import { accuracy, errorRate, Linear, linesOnly, squeezenet1_0 } from "../../nn/index.ts";
 import { ClassificationInterpretation } from "../../vision/index.ts";
 import {
   cnnLearner,
@@ -127,6 +127,11 @@ describe("a learner on pictures", () => {
     await mkdir(wrong);
     await writeFile(join(wrong, "model.json"), '{"format": "else"}');
     await expect(loadLearner(wrong)).rejects.toThrow(/format is "else"/);
+    await learn.export(wrong);
+    const model = new Linear({ inFeatures: 1, outFeatures: 1 });
+    await expect(loadLearner(wrong, { model })).rejects.toThrow(
+      /loadLearner: .*model\.safetensors: the state does not fit Linear: missing weight.*of one export/,
+    );
   });
 });
 

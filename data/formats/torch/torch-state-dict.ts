@@ -43,15 +43,29 @@ export function torchStateDict(
     path === undefined ? unwrap(file.value, []) : { dict: follow(file.value, path), path };
   const others = Array.from(dict.keys()).filter((key) => !isTorchTensor(dict.get(key)));
   if (others.length > 0) failNoTensors(dict, others, taken);
-  const names = Array.from(dict.keys(), String);
-  const isParallel = names.length > 0 && names.every((name) => name.startsWith(parallelPrefix));
+  const state: [TorchKey, TorchTensor][] = [];
+  for (const [key, tensor] of dict)
+    if (isTorchTensor(tensor)) state.push([key, widen ? widened(tensor) : tensor]);
+  return withoutParallelPrefix(op, state);
+}
+
+/**
+ * Tensors by name, without the `module.` of training on several devices where every name begins with it.
+ *
+ * @throws ArgumentError when two keys have the same name.
+ */
+export function withoutParallelPrefix(
+  op: string,
+  tensors: Iterable<readonly [key: TorchKey, tensor: TorchTensor]>,
+): ReadonlyMap<string, TorchTensor> {
+  const named = Array.from(tensors, ([key, tensor]) => [String(key), tensor] as const);
+  const isParallel = named.every(([name]) => name.startsWith(parallelPrefix));
   const state = new Map<string, TorchTensor>();
-  for (const [key, tensor] of dict) {
-    if (!isTorchTensor(tensor)) continue;
-    const name = isParallel ? String(key).slice(parallelPrefix.length) : String(key);
+  for (const [key, tensor] of named) {
+    const name = isParallel ? key.slice(parallelPrefix.length) : key;
     if (state.has(name))
       throw new ArgumentError(op, `two keys have the same name: ${quote(name)}`, "Pass a path");
-    state.set(name, widen ? widened(tensor) : tensor);
+    state.set(name, tensor);
   }
   return state;
 }

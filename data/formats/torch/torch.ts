@@ -62,19 +62,28 @@ export function decodeTorch(bytes: Uint8Array, options: TorchOptions = {}): Torc
   return { value: plain(readLegacy(bytes, collector, maxBytes), collector), format: "legacy" };
 }
 
+/** Whether the bytes begin as a checkpoint does, one of the tar format that is not read included. */
+export function isTorch(bytes: Uint8Array): boolean {
+  return isZip(bytes) || isLegacy(bytes) || isTar(bytes);
+}
+
+function isTar(bytes: Uint8Array): boolean {
+  return String.fromCharCode(...bytes.subarray(257, 262)) === "ustar";
+}
+
 function isZip(bytes: Uint8Array): boolean {
   return [0x50, 0x4b, 0x03, 0x04].every((byte, i) => bytes[i] === byte);
 }
 
 function failUnknown(bytes: Uint8Array): never {
   const start = Array.from(bytes.subarray(0, 8), (byte) => byte.toString(16).padStart(2, "0"));
-  const isTar = String.fromCharCode(...bytes.subarray(257, 262)) === "ustar";
+  const tar = isTar(bytes);
   return fail(
-    isTar
+    tar
       ? "the file is a tar archive, the format of PyTorch before 0.1.10, which is not read"
       : `the file is no PyTorch checkpoint: ${bytes.length} bytes, ` +
           (start.length === 0 ? "nothing" : `beginning with ${start.join(" ")}`),
-    isTar ? "Load it with PyTorch and save it again" : "Pass what torch.save wrote, whole",
+    tar ? "Load it with PyTorch and save it again" : "Pass what torch.save wrote, whole",
   );
 }
 

@@ -3,6 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
+  augTransforms,
   cifarStats,
   ImagePipeline,
   imagenetStats,
@@ -124,6 +125,23 @@ describe("ImageDataLoaders", () => {
     );
   });
 
+  it("reads absolute paths from a table, and in which way it says what validates", async () => {
+    const [first = "", ...others] = await getImageFiles(join(folder, "pets"));
+    const kinds = ["YES", "no", "True", "FALSE", "1", "0", "", " yes ", "No", "true", "false", "0"];
+    const rows = [first, ...others].map((file, i) => `${file},${i % 2},${kinds[i] ?? ""}`);
+    const path = join(folder, "tables");
+    const read = async (lines: readonly string[]) => {
+      await put(path, "t.csv", Buffer.from(lines.join("\n")));
+      const table = { csvFname: "t.csv", header: false, validCol: 2 };
+      return ImageDataLoaders.fromCsv(path, { ...quiet().options, ...table });
+    };
+    const dls = await read(rows);
+    expect(dls.valid.items).toEqual([0, 2, 4, 7, 9].map((i) => [first, ...others][i]));
+    await expect(read([...rows, `${first},0,maybe`])).rejects.toThrow(
+      `fromCsv: row 13 of ${join(path, "t.csv")} does not say whether the file validates: "maybe"`,
+    );
+  });
+
   it("takes a vocabulary and a splitter of one's own", async () => {
     const everyThird = (items: readonly string[]) => {
       const indices = items.map((_, i) => i);
@@ -186,6 +204,19 @@ describe("errors", () => {
     );
   });
 
+  it("name what is no list of transforms", async () => {
+    const resize: unknown = new Resize(8);
+    const wrong: readonly (readonly [object, string])[] = [
+      [{ itemTfms: resize }, "itemTfms is no list: Resize. Use a list, for example itemTfms: ["],
+      [{ itemTfms: [flip] }, "itemTfms has what is no transform of that kind: Object"],
+      [{ batchTfms: [resize] }, "batchTfms has what is no transform of that kind: Resize"],
+      [{ batchTfms: [augTransforms()] }, "batchTfms has a list in the list, which lacks its ..."],
+    ];
+    for (const [options, message] of wrong) {
+      await expect(make((name) => name.slice(0, 3), options)).rejects.toThrow(message);
+    }
+  });
+
   it("name the file that cannot be decoded", async () => {
     const bad = await put(folder, "broken/a.png", Buffer.from("no"));
     const dls = await ImageDataLoaders.fromLists(folder, [bad], ["a"], { ...quiet().options });
@@ -209,6 +240,11 @@ describe("warnings", () => {
     const other = quiet({ bs: 1, splitter });
     await ImageDataLoaders.fromLists("x", ["a", "b", "d"], ["c", "c", "e"], other.options);
     expect(other.warnings[1]).toBe("files that neither train nor validate: 1, the first is d");
+    const single = "a training batch has one image: batch norm behind pooling makes it the same";
+    expect(other.warnings[2]).toContain(single);
+    const few = quiet({ bs: 4, splitter });
+    await ImageDataLoaders.fromLists("x", ["a", "b"], ["c", "c"], few.options);
+    expect(few.warnings.at(-1)).toContain(single);
   });
 });
 
@@ -261,14 +297,17 @@ describe("transforms", () => {
         new RandomResizedCrop(16, { minScale: 0.5 }),
         new Resize([8, 6], { method: "pad" }),
       ],
-      applyExif: true,
+      ...{ applyExif: true, maxPixels: 1e6, exactResize: true },
     });
     dls.addNormalize(imagenetStats);
     const text = JSON.stringify(dls.settings());
     const pipeline = ImageDataLoaders.pipelineFromSettings(JSON.parse(text) as Json);
     expect(pipeline.vocab).toEqual([false, true]);
     expect(pipeline.batchTfms.map(({ name }) => name)).toEqual(["Normalize"]);
-    expect(pipeline.decoding).toEqual({ applyExif: true });
+    expect(pipeline.decoding).toEqual({ applyExif: true, maxPixels: 1e6, exactResize: true });
+    expect(await dls.summary()).toContain(
+      "1. decode: RGB, 8 bits a channel (applyExif true, maxPixels 1000000, exactResize true)\n",
+    );
     const files = dls.valid.items;
     const ours = await pipeline.testLoader(files).oneBatch();
     const theirs = await dls.valid.oneBatch();

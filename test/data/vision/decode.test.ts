@@ -152,6 +152,28 @@ async function badFiles(): Promise<readonly (readonly [path: string, problem: st
   ];
 }
 
+/** A BMP of 1 x 1 pixels, orange. */
+const bmp = Buffer.from(
+  "424d3a0000000000000036000000280000000100000001000000010018000000000004000000130b0000130b000000000000000000001482f000",
+  "hex",
+);
+
+describe("files of other formats", () => {
+  it.each([
+    ["BMP", bmp],
+    ["PNM (PBM, PGM, PPM)", Buffer.from("P6\n1 1\n255\nabc")],
+    ["PNM (PBM, PGM, PPM)", Buffer.from("P2\n1 1\n255\n7\n")],
+    ["ICO", Buffer.concat([Buffer.of(0, 0, 1, 0, 1, 0, 1, 1, 0, 0, 1, 0, 24, 0), bmp])],
+    ["JPEG 2000", Buffer.from("\0\0\0\x0cjP  \r\n\x87\n", "latin1")],
+    ["HEIC", Buffer.from("\0\0\0\x18ftypheic\0\0\0\0mif1heic", "latin1")],
+  ])("are not called damaged: %s", async (format, bytes) => {
+    const path = await put(folder, "other.jpg", bytes);
+    await expect(decodeImage(path)).rejects.toThrow(
+      `decodeImage: ${path} is of a format that is not supported: ${format}. Convert it to PNG or JPEG`,
+    );
+  });
+});
+
 describe("files that are no images", () => {
   it("are refused by name", async () => {
     for (const [path, problem] of await badFiles()) {
@@ -173,6 +195,27 @@ describe("files that are no images", () => {
     });
     expect((await readFile(bad[0]?.[0] ?? "")).length).toBe(0);
     expect(await verifyImages([])).toEqual([]);
+  });
+
+  it("are JPEGs of which a part is wrong, but not those with stray bytes", async () => {
+    const data = Uint8Array.from({ length: 200 * 200 * 3 }, (_, i) => (i % 600) / 10 + i / 600);
+    const jpeg = await sharpOf({ width: 200, height: 200, data }).jpeg().toBuffer();
+    const damagedAt = Math.floor(jpeg.length / 2);
+    const wrong = Buffer.concat([
+      jpeg.subarray(0, damagedAt),
+      Buffer.alloc(400, Uint8Array.of(0xff, 0)), // All ones: no code of JPEG.
+      jpeg.subarray(damagedAt + 400),
+    ]);
+    const before = [jpeg.subarray(0, -2), Buffer.alloc(240, 7), jpeg.subarray(-2)];
+    const files = [
+      await put(folder, "stray/wrong.jpg", wrong),
+      await put(folder, "stray/before-end.jpg", Buffer.concat(before)),
+      await put(folder, "stray/behind-end.jpg", Buffer.concat([jpeg, Buffer.alloc(50, 7)])),
+    ];
+    expect(await verifyImages(files)).toEqual([
+      { file: files[0], reason: expect.stringContaining("Corrupt JPEG data") as string },
+    ]);
+    expect((await decodeImage(files[0] ?? "")).width).toBe(200);
   });
 
   const pets = sharedData("pets", "images");

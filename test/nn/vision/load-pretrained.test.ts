@@ -38,6 +38,44 @@ beforeAll(async () => {
 const without = (drop: (name: string) => boolean): TorchState =>
   new Map([...state].filter(([name]) => !drop(name)));
 
+describe("the option pretrained of a whole network", () => {
+  test("loads the classifier, too", async () => {
+    const model = build(resnet18({ numClasses: 10, pretrained: state })).eval();
+    using _scope = openScope();
+    const x = randomNormal([1, 32, 32, 3]);
+    const [expected, found] = noGrad(() => [whole.forward(x), model.forward(x)]);
+    expect(await found.data()).toEqual(await expected.data());
+  });
+
+  test("does without num_batches_tracked, and adapts the channels of the images", async () => {
+    const old = without((name) => name.endsWith("num_batches_tracked"));
+    const model = build(resnet18({ numClasses: 10, inChannels: 1, pretrained: old })).eval();
+    using _scope = openScope();
+    const x = randomNormal([1, 32, 32, 1]);
+    const colour = concat([x, x, x], -1);
+    const [expected, found] = noGrad(() => [whole.forward(colour), model.forward(x)]);
+    expectClose(await found.data(), await expected.data(), 2e-5, "logits");
+  });
+
+  test("lists everything that does not fit, for bit patterns of a first convolution, too", () => {
+    const wrong = new Map<string, ImportableState>(without((name) => name === "bn1.bias"));
+    wrong.set("conv1.weight", { dtype: "F16", shape: [64, 3, 7, 7], data: new Uint16Array(9408) });
+    expect(() => resnet18({ pretrained: wrong })).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: resnet18: the state does not fit the network: missing bn1.bias; of another shape fc.weight [10, 512] for [1000, 512], fc.bias [10] for [1000]. Load resnet18-f37072fd.pth; for other classes use createVisionModel(resnet18, ...)]`,
+    );
+  });
+
+  test.each([true, "weights.pth", Promise.resolve(new Map()), {}])("refuses %o", (pretrained) => {
+    const wrong = { pretrained: pretrained as unknown as TorchState };
+    for (const make of [resnet18, squeezenet1_0]) {
+      expect(() => make(wrong)).toThrow(
+        new RegExp(`in a Map, not .*\\. Pass { pretrained: await pretrainedWeights\\(${make.name}`),
+      );
+    }
+    expect(() => createVisionModel(resnet18, { numClasses: 2, ...wrong })).toThrow("in a Map, not");
+  });
+});
+
 describe("loadPretrained", () => {
   test("the body has the features of the whole network, and the report every name", async () => {
     const model = build(createVisionModel(resnet18, { numClasses: 2, pretrained: state })).eval();
@@ -89,23 +127,27 @@ describe("loadPretrained", () => {
     const wrong = new Map<string, HostState>(state);
     wrong.delete("layer1.0.conv1.weight");
     wrong.delete("bn1.running_mean");
+    wrong.set("conv1.weight", { dtype: "F32", shape: [2], data: new Float32Array(2) });
     wrong.set("layer9.weight", { dtype: "F32", shape: [1], data: new Float32Array(1) });
     wrong.set("layer2.0.bn1.bias", { dtype: "F32", shape: [3], data: new Float32Array(3) });
     const model = build(createVisionModel(resnet18, { numClasses: 2 }));
-    const weight = model.parameters()[0];
+    const weight = model.parameters().at(6);
     const before = await weight?.data();
     expect(() => loadPretrained(model, wrong)).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: loadPretrained: the state does not fit the body of resnet18: missing 0.1.running_mean, 0.4.0.conv1.weight; unexpected layer9.weight; of another shape 0.5.0.bn1.bias [3] for [128]. Load resnet18-f37072fd.pth, or pass { strict: false }]`,
+      `[ArgumentError: loadPretrained: the state does not fit the body of resnet18: missing bn1.running_mean, layer1.0.conv1.weight; unexpected layer9.weight; of another shape conv1.weight [2] for [64, 3, 7, 7], layer2.0.bn1.bias [3] for [128]. Load resnet18-f37072fd.pth, or a state of this network]`,
     );
     expect(await weight?.data()).toEqual(before);
     expect(model.pretrained).toBeUndefined();
     const report = loadPretrained(model, wrong, { strict: false });
     expect(report).toMatchObject({
-      missing: ["0.1.running_mean", "0.4.0.conv1.weight"],
+      missing: ["bn1.running_mean", "layer1.0.conv1.weight"],
       unexpected: ["layer9.weight"],
-      misshaped: [{ name: "0.5.0.bn1.bias", expected: [128], given: [3] }],
+      misshaped: [
+        { name: "conv1.weight", expected: [64, 3, 7, 7], given: [2] },
+        { name: "layer2.0.bn1.bias", expected: [128], given: [3] },
+      ],
     });
-    expect(report.loaded).toHaveLength(117);
+    expect(report.loaded).toHaveLength(116);
     expect(await weight?.data()).not.toEqual(before);
   });
 
@@ -115,7 +157,7 @@ describe("loadPretrained", () => {
     half.set("conv1.weight", { dtype: "F16", shape, data: new Uint16Array(64 * 147) });
     const model = build(createVisionModel(resnet18, { numClasses: 2, inChannels: 1 }));
     expect(() => loadPretrained(model, half)).toThrowErrorMatchingInlineSnapshot(
-      `[DTypeError: preparePretrained: conv1.weight holds bit patterns, not numbers: F16. Widen it first: { dtype: "F32", shape, data: float32Values(entry) }]`,
+      `[DTypeError: loadPretrained: conv1.weight holds bit patterns, not numbers: F16. Widen it first: { dtype: "F32", shape, data: float32Values(entry) }]`,
     );
   });
 

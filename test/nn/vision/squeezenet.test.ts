@@ -4,12 +4,10 @@ import { describe, expect, test } from "vitest";
 import { decodeSafetensors } from "../../../data/index.ts";
 import { noGrad, openScope, randomNormal, tensor, type Tensor } from "../../../engine/index.ts";
 import {
-  architectureOf,
   createVisionModel,
   exportStateDict,
   imagenetStats,
   importStateDict,
-  preparePretrained,
   squeezenet1_0,
   squeezenetCompressedWeights,
   summary,
@@ -110,12 +108,6 @@ describe.skipIf(sharedData("squeezenet") === undefined)(
       return decodeSafetensors(await readFile(path)).tensors;
     };
 
-    const load = (state: TorchState): SqueezeNet => {
-      const model = build(squeezenet1_0({ classifierPadding: 1 }));
-      importStateDict(model, state);
-      return model.eval();
-    };
-
     const check = async (what: string, model: SqueezeNet, x: Tensor): Promise<void> => {
       const path = sharedData("squeezenet", "reference.json") ?? "";
       const reference = JSON.parse(await readFile(path, "utf8")) as Reference;
@@ -137,7 +129,8 @@ describe.skipIf(sharedData("squeezenet") === undefined)(
 
     test("as they are: B, G, R minus the mean colour", async () => {
       const rename = squeezenetCompressedWeights.rename ?? String;
-      const model = load(new Map(Array.from(await read(), ([name, t]) => [rename(name), t])));
+      const model = build(squeezenet1_0({ classifierPadding: 1 })).eval();
+      importStateDict(model, new Map(Array.from(await read(), ([name, t]) => [rename(name), t])));
       const mean = squeezenetCompressedWeights.preprocessing.mean;
       await check(
         "SqueezeNet, B, G, R",
@@ -150,9 +143,19 @@ describe.skipIf(sharedData("squeezenet") === undefined)(
       (value / 255 - (imagenetStats.mean[2 - channel] ?? NaN)) /
       (imagenetStats.std[2 - channel] ?? NaN);
 
-    test("with the preprocessing in the first convolution: R, G, B by imagenetStats", async () => {
-      const { state } = preparePretrained(architectureOf(squeezenet1_0), await read());
-      await check("SqueezeNet, R, G, B", load(state), image(normalized, redGreenBlue));
+    test("as pretrained: R, G, B by imagenetStats, with the padding that they were trained with", async () => {
+      const model = build(squeezenet1_0({ pretrained: await read() })).eval();
+      await check("SqueezeNet, R, G, B", model, image(normalized, redGreenBlue));
+    });
+
+    test("as pretrained, names what does not fit as the file has it", async () => {
+      const state = new Map(await read());
+      state.delete("conv1.bias");
+      state.set("conv1.weight", { dtype: "F32", shape: [1], data: new Float32Array(1) });
+      state.set("fire2/conv1x1_1.bias", { dtype: "F32", shape: [2], data: new Float32Array(2) });
+      expect(() => squeezenet1_0({ pretrained: state })).toThrow(
+        "squeezenet1_0: the state does not fit the network: missing features.0.bias; of another shape conv1.weight [1] for [96, 3, 7, 7], fire2/conv1x1_1.bias [2] for [16]. Load squeezenet1_0-b66bff10.pth or",
+      );
     });
 
     test("loadPretrained recognizes them, folds once, and says so", async () => {
@@ -164,12 +167,12 @@ describe.skipIf(sharedData("squeezenet") === undefined)(
           missing: none
           unexpected: none
           of another shape: none
-          left out: 2: classifier.1.weight, classifier.1.bias
+          left out: 2: conv_final.weight, conv_final.bias
           new in the head: 12: 1.2.weight, 1.2.bias, 1.2.running_mean, 1.2.running_var, ...
           changed: features.0: made for R, G, B in 0..1 normalized by imagenetStats instead of B, G, R in 0..255 minus (104, 117, 123) over (1, 1, 1)"
       `);
       expect(model.normalization).toBe(imagenetStats);
-      const whole = load(preparePretrained(model.architecture, state).state);
+      const whole = build(squeezenet1_0({ pretrained: state })).eval();
       using _scope = openScope();
       const x = image(normalized, redGreenBlue);
       const [expected, found] = noGrad(() => [whole.features.forward(x), model.body.forward(x)]);
