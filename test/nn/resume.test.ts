@@ -6,11 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { encodeSafetensors } from "../../data/index.ts";
-import { manualSeed } from "../../engine/index.ts";
+import { manualSeed, reshape } from "../../engine/index.ts";
 import {
   Checkpointer,
+  CutMix,
   exportStateDict,
   Linear,
+  MixUp,
   SGD,
   type Batch,
   type Callback,
@@ -107,6 +109,21 @@ describe("a run that is resumed ends bit for bit as one without a break:", () =>
     await compare(oneCycle, 8, () => makeLearner({ train: new Asynchronous() }));
     await compare(oneCycle, 8, () => makeLearner({ train: new Seeking() }));
     expect(starts).toEqual([3]);
+  });
+
+  test.each([
+    ["MixUp", () => new MixUp({ seed: 3 })],
+    ["CutMix", () => new CutMix({ seed: 3 })],
+  ])("with %s, killed within an epoch", async (_name, mixer) => {
+    const shaped = (order: number, shape: readonly number[]): Callback => ({
+      order,
+      runValid: false,
+      beforeBatch: (learner) => {
+        if (learner.x !== undefined) learner.x = reshape(learner.x, [-1, ...shape]);
+      },
+    });
+    const mixing = () => [shaped(-1, [2, 2, 1]), mixer(), shaped(1, [4])];
+    await compare(oneCycle, 8, () => makeLearner({ callbacks: mixing() }));
   });
 
   test("in mixed precision", async (context) => {
