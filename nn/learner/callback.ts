@@ -158,19 +158,21 @@ export class CallbackList {
   }
 
   /** @throws ArgumentError when there is state of a callback that is not here. */
+  checkStates(states: ReadonlyMap<string, CallbackState>): void {
+    const own = this.#stateful();
+    const missing = [...states.keys()].find((name) => !own.has(name));
+    if (missing === undefined) return;
+    throw new ArgumentError(
+      "resume",
+      `the checkpoint has state of ${missing}, and the fit has no such callback: [${[...own.keys()].join(", ")}]`,
+      "Pass the callbacks that the fit had",
+    );
+  }
+
+  /** Hands over states that `checkStates` has seen. */
   loadStates(states: ReadonlyMap<string, CallbackState>): void {
     const own = this.#stateful();
-    for (const [name, state] of states) {
-      const callback = own.get(name);
-      if (callback === undefined) {
-        throw new ArgumentError(
-          "resume",
-          `the checkpoint has state of ${name}, and the fit has no such callback: [${[...own.keys()].join(", ")}]`,
-          "Pass the callbacks that the fit had",
-        );
-      }
-      callback.loadState?.(state);
-    }
+    for (const [name, state] of states) own.get(name)?.loadState?.(state);
   }
 
   /** By their names; several of one kind are numbered. */

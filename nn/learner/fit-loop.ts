@@ -55,6 +55,7 @@ export class FitLoop {
   readonly #captured: CapturedStep<readonly [Tensor, Tensor], StepResults> | undefined;
 
   #place: FitPlace;
+  #hasBegun = false;
 
   constructor(learner: Learner, callbacks: CallbackList, options: FitLoopOptions) {
     const { tuning, replay, resumed } = options;
@@ -74,6 +75,11 @@ export class FitLoop {
     return this.#place;
   }
 
+  /** Whether it has come past `beforeFit`, in which callbacks may refuse it. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
   async run(epochs: number): Promise<void> {
     const learner = this.#learner;
     const { epoch, iteration, step } = this.#place;
@@ -81,6 +87,7 @@ export class FitLoop {
     try {
       await this.#phase("Fit", CancelFitException, async () => {
         this.#restore();
+        this.#hasBegun = true;
         for (; learner.epoch < epochs; learner.epoch++) {
           await this.#phase("Epoch", CancelEpochException, () => this.#epoch());
           learner.epochsSeen++;

@@ -374,13 +374,13 @@ export class Learner {
   async #run(plan: FitPlan): Promise<void> {
     this.#refuseDuringFit("fit");
     const resumed = this.#resumed;
-    if (resumed === undefined) this.#beginAnew(plan);
-    else checkSameCall(plan.call, resumed);
-    this.#resumed = undefined;
+    if (resumed !== undefined) checkSameCall(plan.call, resumed);
     const { epochs, options } = plan;
     const title = this.phase && describePhase(this.phase, plan, this.optimizer);
     const progress = new ProgressCallback(this.#progress, title, !plan.isSearch);
     const callbacks = this.#callbacksOf(plan, progress);
+    if (resumed === undefined) this.#beginAnew(plan);
+    else callbacks.checkStates(resumed.callbacks);
     const tuning = (options.tune ?? this.#tune) ? new FitTuning(this, progress) : undefined;
     const loop = new FitLoop(this, callbacks, { tuning, replay: this.#replay, resumed });
     this.#current = { plan, loop, callbacks };
@@ -388,6 +388,8 @@ export class Learner {
       await loop.run(epochs);
     } finally {
       this.#current = undefined;
+      // A fit that was refused can be called again, with other callbacks.
+      if (loop.hasBegun) this.#resumed = undefined;
     }
   }
 

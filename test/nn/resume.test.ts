@@ -13,11 +13,13 @@ import {
   exportStateDict,
   Linear,
   MixUp,
+  SaveBest,
   SGD,
   type Batch,
   type Callback,
   type Learner,
   type Loader,
+  type StoredCheckpoint,
 } from "../../nn/index.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "../../vision/index.ts";
 import { readCheckpoint } from "../../vision/node.ts";
@@ -142,6 +144,28 @@ describe("a checkpoint", () => {
     if (saved === undefined) throw new Error("there is no checkpoint");
     return decodeCheckpoint(saved);
   };
+
+  test("stays with the learner until its fit begins", async () => {
+    const best = () => new SaveBest();
+    let saved: StoredCheckpoint | undefined;
+    const write = (checkpoint: StoredCheckpoint): void => {
+      if (checkpoint.progress.place.epoch === 1) saved = checkpoint;
+    };
+    const whole = makeLearner();
+    await whole.fit(3, 0.01, { callbacks: [best(), new Checkpointer({ write })] });
+    if (saved === undefined) throw new Error("there is no checkpoint");
+    const other = makeLearner().resume(saved);
+    await expect(other.fit(3, 0.01)).rejects.toThrow(/state of SaveBest/);
+    const refusing: Callback = {
+      beforeFit: () => {
+        throw new Error("refused");
+      },
+    };
+    await expect(other.fit(3, 0.01, { callbacks: [best(), refusing] })).rejects.toThrow("refused");
+    await other.fit(3, 0.01, { callbacks: [best()] });
+    expect(other.recorder.rows).toHaveLength(3);
+    expect(await stateOf(other)).toEqual(await stateOf(whole));
+  });
 
   test("of a finished fit leaves nothing to do", async () => {
     const learner = makeLearner();
