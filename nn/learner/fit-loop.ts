@@ -90,7 +90,6 @@ export class FitLoop {
         this.#hasBegun = true;
         for (; learner.epoch < epochs; learner.epoch++) {
           await this.#phase("Epoch", CancelEpochException, () => this.#epoch());
-          learner.epochsSeen++;
         }
       });
     } finally {
@@ -107,7 +106,7 @@ export class FitLoop {
   }
 
   async #epoch(): Promise<void> {
-    const { train, valid, model, epoch, epochsSeen } = this.#learner;
+    const { train, valid, model, epoch } = this.#learner;
     const { iteration: skip } = this.#place;
     this.#learner.validation = undefined;
     // Before the callbacks, which may switch single layers to evaluation.
@@ -118,8 +117,9 @@ export class FitLoop {
       if (valid === undefined) return;
       await this.#phase("Validate", CancelValidException, () => this.#validateEpoch(valid));
     } finally {
-      const { step } = this.#learner;
-      this.#place = { epoch: epoch + 1, iteration: 0, step, epochsSeen: epochsSeen + 1 };
+      // Also where the epoch was cut short: the next one has an order of its own.
+      const epochsSeen = ++this.#learner.epochsSeen;
+      this.#place = { epoch: epoch + 1, iteration: 0, step: this.#learner.step, epochsSeen };
     }
   }
 

@@ -75,7 +75,10 @@ export class Learner {
   /** Whether norms are trained in frozen groups; `freezeTo` looks at it. */
   trainBn: boolean;
   readonly generators: readonly Generator[];
-  /** Epochs trained by all fits so far; the index that the training loader is asked for. */
+  /**
+   * Epochs that all fits so far have begun to train, one that was cut short included; during training, the index that the training
+   * loader was asked for.
+   */
   epochsSeen = 0;
 
   /** Epochs of this fit, and the current one, from 0. */

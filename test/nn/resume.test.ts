@@ -8,6 +8,7 @@ import { describe, expect, test } from "vitest";
 import { encodeSafetensors } from "../../data/index.ts";
 import { manualSeed, reshape } from "../../engine/index.ts";
 import {
+  CancelFitException,
   Checkpointer,
   CutMix,
   exportStateDict,
@@ -81,6 +82,17 @@ describe("a run that is resumed ends bit for bit as one without a break:", () =>
   test.each(["fit", "fitFlatCos"] as const)("%s, with checkpoints between epochs", async (name) => {
     const fit: Fit = (learner, callbacks) => learner[name](3, 0.02, { callbacks });
     await compare(fit, 12, makeLearner, { everyBatches: 100 });
+  });
+
+  test.each([6, 11])("fineTune that stops early, killed after %d batches", async (batches) => {
+    const stopping: Callback = {
+      afterEpoch: ({ epoch, phase }) => {
+        if (phase === "frozen" && epoch === 1) throw new CancelFitException();
+      },
+    };
+    const fineTune: Fit = (learner, callbacks) =>
+      learner.fineTune(2, 0.02, { freezeEpochs: 4, callbacks: [stopping, ...callbacks] });
+    await compare(fineTune, batches);
   });
 
   test("with SGD, and a captured step", async () => {
