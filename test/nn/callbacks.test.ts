@@ -3,7 +3,6 @@ import { describe, expect, test } from "vitest";
 import { crossEntropy, manualSeed, tensor } from "../../engine/index.ts";
 import {
   Checkpointer,
-  CsvLogger,
   EarlyStopping,
   GradientAccumulation,
   Learner,
@@ -190,21 +189,6 @@ describe("SaveBest", () => {
     await other.fit(3, 0.01);
     expect(await stateOf(other)).toEqual(await stateOf(learner));
     expect(new SaveBest({ monitor: "accuracy" }).monitor).toBe("accuracy");
-  });
-});
-
-describe("CsvLogger", () => {
-  test("writes a line for each epoch, with all digits", async () => {
-    const written: string[] = [];
-    const logger = new CsvLogger((line) => written.push(line));
-    const { learner } = learnerWith([logger]);
-    await learner.fit(2, 0.01);
-    await learner.fit(1, 0.01);
-    const [head, first, ...more] = logger.text.trimEnd().split("\n");
-    expect(head).toBe("epoch,train_loss,valid_loss,accuracy,time");
-    expect(more).toHaveLength(2);
-    expect(first).toMatch(/^0,\d\.\d{7,},\d\.\d{7,},[\d.]+,00:0\d$/);
-    expect(written.join("")).toBe(logger.text);
   });
 });
 
