@@ -1,5 +1,6 @@
 /** @file Callbacks: code that runs at the events of a fit. Events and their order are fastai's. */
 import { ArgumentError } from "../../engine/index.ts";
+import type { HyperName } from "../optim/hypers.ts";
 import type { HostState, ImportableState } from "../state-dict.ts";
 import type { TrainingEntry } from "../training-state.ts";
 import type { Learner } from "./learner.ts";
@@ -99,6 +100,8 @@ export interface Callback extends EpochHandlers, BatchHandlers {
   readonly saveState?: () => SavedCallbackState;
   /** Takes over what `saveState` gave, after `beforeFit`. */
   readonly loadState?: (state: CallbackState) => void;
+  /** Hypers that it sets before each training batch, whatever they were. Default: none. */
+  readonly schedules?: readonly HyperName[];
   /** Whether it runs in `learner.lrFind` too, which trains only for a look. Default: true. */
   readonly duringLrFind?: boolean;
   /** Runs when the fit is over, also when an error ended it. Not an event of fastai's. */
@@ -127,6 +130,11 @@ export class CallbackList {
         callback.runTrain === false ||
         stepEvents.every((event) => callback[event] === undefined),
     );
+  }
+
+  /** Whether one of them sets this hyper before each training batch. */
+  schedules(hyper: HyperName): boolean {
+    return this.#callbacks.some(({ schedules = [] }) => schedules.includes(hyper));
   }
 
   async call(event: EpochEvent, learner: Learner): Promise<void> {

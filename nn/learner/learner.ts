@@ -7,6 +7,7 @@ import type { LossFunction } from "../losses.ts";
 import type { Metric } from "../metrics/metric.ts";
 import { requireHalf } from "../mixed-precision/autocast.ts";
 import type { GradScaler, GradScalerOptions } from "../mixed-precision/grad-scaler.ts";
+import type { HyperName } from "../optim/hypers.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { CallbackList, type Callback } from "./callback.ts";
 import { CancelFitException } from "./cancel.ts";
@@ -298,6 +299,11 @@ export class Learner {
   stop(reason: string): never {
     this.stopReason = reason;
     throw new CancelFitException(reason);
+  }
+
+  /** Whether a scheduler of the fit under way sets this hyper before each batch, as that of `fitOneCycle` does the learning rate. */
+  isScheduled(hyper: HyperName): boolean {
+    return this.#current?.callbacks.schedules(hyper) ?? false;
   }
 
   /** Prints a line that stays, where progress is shown. */

@@ -9,6 +9,7 @@ import {
   Linear,
   linesOnly,
   overfittingNotice,
+  ParamScheduler,
   ReduceLROnPlateau,
   SaveBest,
   SGD,
@@ -137,6 +138,20 @@ describe("ReduceLROnPlateau", () => {
       ]
     `);
   });
+});
+
+test("ReduceLROnPlateau refuses a schedule of the learning rate, and no other", async () => {
+  const { learner } = learnerWith([new ReduceLROnPlateau()]);
+  await expect(learner.fitOneCycle(1, 0.01)).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: ReduceLROnPlateau: the fit has a schedule of the learning rate, which would undo each reduction at once. Use fit, without a ParamScheduler of the learning rate, or leave ReduceLROnPlateau out]`,
+  );
+  await expect(learner.fineTune(1, 0.01)).rejects.toThrow("has a schedule of the learning rate");
+  const lr = new ParamScheduler({ lr: () => 0.1 });
+  await expect(learner.fit(1, 0.01, { callbacks: [lr] })).rejects.toThrow("has a schedule");
+  const momentum = new ParamScheduler({ momentum: () => 0.9 });
+  await learner.fit(1, 0.01, { callbacks: [momentum] });
+  expect(learner.isScheduled("lr")).toBe(false);
+  await learner.lrFind({ numIt: 6 });
 });
 
 describe("SaveBest", () => {
