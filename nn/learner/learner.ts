@@ -23,7 +23,7 @@ import { describePhase, fineTunePlans, type FitPhase } from "./fine-tune.ts";
 import { FitLoop } from "./fit-loop.ts";
 import { FitTuning } from "./fit-tuning.ts";
 import type { LearningRate } from "./learning-rate.ts";
-import type { Batch, Loader } from "./loader.ts";
+import { requireBatches, type Batch, type Loader } from "./loader.ts";
 import { LrFinder, type LrFindOptions, type LrFindResult } from "./lr-find.ts";
 import { MixedPrecision } from "./mixed-precision.ts";
 import type {
@@ -197,7 +197,8 @@ export class Learner {
   /**
    * Trains for a number of epochs at a constant learning rate and validates after each.
    *
-   * @throws ArgumentError when the epochs are no whole number >= 1, or a learning rate is not finite or below 0.
+   * @throws ArgumentError when the epochs are no whole number >= 1, a learning rate is not finite or below 0, or the training loader has
+   * no batches.
    * @throws DeviceLostError when the device was lost; the rows of the finished epochs are in `recorder.rows`.
    */
   async fit(epochs: number, lr: LearningRate = this.lr, options: FitOptions = {}): Promise<void> {
@@ -382,6 +383,7 @@ export class Learner {
 
   async #run(plan: FitPlan): Promise<void> {
     this.#refuseDuringFit("fit");
+    requireBatches(plan.call.name, this.train);
     const resumed = this.#resumed;
     if (resumed !== undefined) checkSameCall(plan.call, resumed);
     const { epochs, options } = plan;
