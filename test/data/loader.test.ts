@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ArrayDataset, DataLoader, normalize, type Transform } from "../../data/index.ts";
+import {
+  ArrayDataset,
+  DataLoader,
+  normalize,
+  type Batch,
+  type Dataset,
+  type Transform,
+} from "../../data/index.ts";
 import { UseAfterFreeError } from "../../engine/index.ts";
 import { useDevice } from "../device.ts";
 
@@ -119,6 +126,37 @@ describe("DataLoader", () => {
     };
     expect(await pixels(0)).toEqual(await pixels(0));
     expect(await pixels(0)).not.toEqual(await pixels(1));
+  });
+
+  it("begins within an epoch with the batches that the whole epoch has there", async () => {
+    const noise: Transform = ({ shape, data }, random) => ({
+      shape,
+      data: Float32Array.from(data, (value) => value + random.uniform()),
+    });
+    const gathered: number[] = [];
+    const dataset = counting(9);
+    const watched: Dataset = {
+      length: dataset.length,
+      gather: (indices) => {
+        gathered.push(...indices);
+        return dataset.gather(indices);
+      },
+    };
+    const loader = new DataLoader({
+      ...{ dataset: watched, batchSize: 2, shuffle: true, seed: 8, transform: noise },
+    });
+    const contents = async (batches: Iterable<Batch>) => {
+      const found: number[][] = [];
+      for (const { x, y } of batches) found.push([...(await x.data()), ...(await y.data())]);
+      return found;
+    };
+    const whole = await contents(loader.epoch(3));
+    expect(whole).toHaveLength(5);
+    for (const start of [0, 1, 4, 5]) {
+      gathered.length = 0;
+      expect(await contents(loader.epochFrom(3, start))).toEqual(whole.slice(start));
+      expect(gathered).toEqual([...loader.order(3)].slice(2 * start));
+    }
   });
 
   it("frees a batch when the next is asked for, at the end, and when the loop is left", async () => {
