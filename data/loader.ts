@@ -1,6 +1,7 @@
 /** @file DataLoader: batches of a dataset, shuffled by a seed, as tensors on the device. */
 import { ArgumentError, keep, tensor, type Device, type Tensor } from "../engine/index.ts";
 import type { Dataset, HostBatch } from "./dataset.ts";
+import { ContentHash, describeLoader } from "./fingerprint.ts";
 import { streamWithin, Xoshiro128 } from "./random.ts";
 import { toFloat, type Transform } from "./transforms.ts";
 
@@ -51,6 +52,7 @@ export class DataLoader implements Iterable<Batch> {
   nextEpoch = 0;
   readonly #transforms: readonly Transform[];
   readonly #device: Device | undefined;
+  #fingerprint: string | undefined;
 
   /** @throws ArgumentError for a batch size or seed outside its range, or when `dropLast` would leave no batch at all. */
   constructor(options: DataLoaderOptions) {
@@ -95,6 +97,11 @@ export class DataLoader implements Iterable<Batch> {
   /** Number of samples in the dataset, also those that `dropLast` leaves out. */
   get datasetSize(): number {
     return this.dataset.length;
+  }
+
+  /** Tells whether another loader gives the same batches, up to transforms, by up to 64 of the samples. A checkpoint holds it. */
+  get fingerprint(): string {
+    return (this.#fingerprint ??= describeLoader(this, contentsOf(this.dataset)));
   }
 
   /** Indices of the samples of an epoch in the order in which they come, also those that `dropLast` leaves out. */
@@ -158,4 +165,20 @@ export class DataLoader implements Iterable<Batch> {
       size: x.shape[0] ?? 0,
     };
   }
+}
+
+/** Samples that a fingerprint looks at, at most. */
+const samplesLookedAt = 64;
+
+function contentsOf(dataset: Dataset): ContentHash {
+  const hash = new ContentHash();
+  const count = Math.min(dataset.length, samplesLookedAt);
+  const indices = Uint32Array.from({ length: count }, (_, i) =>
+    Math.floor((i * dataset.length) / count),
+  );
+  if (count === 0) return hash;
+  const { x, y } = dataset.gather(indices);
+  hash.addSample(x.data);
+  hash.addSample(y.data);
+  return hash;
 }

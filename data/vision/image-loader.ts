@@ -8,6 +8,7 @@ import {
   type Tensor,
 } from "../../engine/index.ts";
 import type { BatchTransform } from "../batch-transform.ts";
+import { ContentHash, describeLoader } from "../fingerprint.ts";
 import type { Batch } from "../loader.ts";
 import { streamWithin, Xoshiro128 } from "../random.ts";
 import { applyBatchTransforms } from "./apply-batch-transforms.ts";
@@ -69,6 +70,7 @@ export class ImageLoader implements AsyncIterable<Batch> {
   readonly #numWorkers: number;
   readonly #prefetch: number;
   readonly #device: Device | undefined;
+  #fingerprint: string | undefined;
 
   /** @throws ArgumentError for a batch size, seed, number of workers, batches or labels outside its range. */
   constructor(options: ImageLoaderOptions) {
@@ -108,6 +110,14 @@ export class ImageLoader implements AsyncIterable<Batch> {
   /** Number of images, also those that `dropLast` leaves out. */
   get datasetSize(): number {
     return this.items.length;
+  }
+
+  /**
+   * Tells whether another loader gives the same batches, up to transforms: by names of files without folders, or some bytes of an image,
+   * and classes. A checkpoint holds it.
+   */
+  get fingerprint(): string {
+    return (this.#fingerprint ??= describeLoader(this, contentsOf(this)));
   }
 
   /** Transforms of batches that this loader runs, in their order. */
@@ -242,6 +252,20 @@ function withName(error: unknown, name: string): Error {
 function releaseBatch({ x, y }: Batch): void {
   x.release("the loader, when the next batch was asked for");
   y.release("the loader, when the next batch was asked for");
+}
+
+function contentsOf({ items, labels }: ImageLoader): ContentHash {
+  const hash = new ContentHash();
+  for (const item of items) {
+    if (typeof item === "string") hash.addText(fileName(item));
+    else hash.addSample(item instanceof Uint8Array ? item : item.data);
+  }
+  if (labels !== undefined) for (const label of labels) hash.add(label);
+  return hash;
+}
+
+function fileName(path: string): string {
+  return path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
 }
 
 function checkCount(name: string, value: number, least: number): void {

@@ -18,6 +18,8 @@ export interface Loader {
   readonly batchSize: number;
   /** Number of samples in the dataset. */
   readonly datasetSize?: number;
+  /** A text that differs where samples, targets or order do; a checkpoint holds it, and `resume` refuses another. Default: none. */
+  readonly fingerprint?: string;
   /** The batches of the epoch with this index; each stays valid until the next one is asked for. One that loads ahead is asynchronous. */
   epoch(index: number): Iterable<Batch> | AsyncIterable<Batch>;
   /**

@@ -175,6 +175,26 @@ describe("DataLoader", () => {
     expect(device().memory().liveBuffers).toBe(before);
   });
 
+  it("has a fingerprint of its samples and their order", () => {
+    const options = { dataset: counting(10), batchSize: 4, shuffle: true, seed: 5 };
+    const { fingerprint } = new DataLoader(options);
+    expect(fingerprint).toMatchInlineSnapshot(
+      `"10 samples, batches of 4, shuffled by seed 5, contents 5578d0b0"`,
+    );
+    expect(new DataLoader({ ...options, dataset: counting(10) }).fingerprint).toBe(fingerprint);
+    const others = [
+      { dataset: counting(11).slice(1) },
+      { dataset: counting(11) },
+      { seed: 6 },
+      { shuffle: false },
+      { batchSize: 5 },
+      { dropLast: true },
+    ];
+    const found = others.map((other) => new DataLoader({ ...options, ...other }).fingerprint);
+    expect(new Set([fingerprint, ...found]).size).toBe(7);
+    expect(new DataLoader({ dataset: counting(0) }).fingerprint).toContain("0 samples");
+  });
+
   it("takes an empty dataset", async () => {
     const loader = new DataLoader({ dataset: counting(0) });
     expect(loader.length).toBe(0);

@@ -215,6 +215,19 @@ describe("a checkpoint", () => {
     ).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: resume: the checkpoint has 5 batches in an epoch, the learner 4. Make the learner as it was]`,
     );
+    class Others extends Points {
+      readonly datasetSize: number = 37;
+      readonly fingerprint: string = "37 samples, seed 1";
+    }
+    expect(() => makeLearner({ train: new Others() }).resume(saved)).toThrow(
+      "the checkpoint has null samples to train on, the learner 37",
+    );
+    const own = await makeLearner({ train: new Others() }).checkpoint();
+    const split = Object.assign(new Others(), { fingerprint: "37 samples, seed 2" });
+    expect(() => makeLearner({ train: split }).resume(own)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: resume: the training data are others: then 37 samples, seed 1; now 37 samples, seed 2. Make the loader as it was, with the same samples, split and seed]`,
+    );
+    makeLearner({ train: new Others() }).resume(own);
     expect(() => makeLearner({ optFunc: (groups) => new SGD(groups) }).resume(saved)).toThrow(
       /of another optimizer: Adam/,
     );

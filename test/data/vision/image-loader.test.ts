@@ -123,6 +123,25 @@ describe("ImageLoader", () => {
     expect(seen[1]?.map((label) => label - 100)).toEqual([...loader.order(1)]);
   });
 
+  it("has a fingerprint of its images and their order, wherever the folder lies", () => {
+    const items = ["here/a.jpg", "here/b.jpg"];
+    const { fingerprint } = loaderOf(0, { items });
+    expect(fingerprint).toMatchInlineSnapshot(
+      `"2 samples, batches of 4, in order, seed 0, contents 19a06493"`,
+    );
+    expect(loaderOf(0, { items: ["there\\x\\a.jpg", "b.jpg"] }).fingerprint).toBe(fingerprint);
+    const others: Partial<ImageLoaderOptions>[] = [
+      { items: items.toReversed() },
+      { items, labels: Int32Array.of(101, 100) },
+      { items, seed: 2 },
+      { items: [plain(2, 2, [1, 2, 3]), plain(2, 2, [1, 2, 3])] },
+      { items: [plain(2, 2, [1, 2, 3]), plain(2, 2, [1, 2, 4])] },
+      { items: [Uint8Array.of(1, 2), Uint8Array.of(2)] },
+    ];
+    const found = others.map((other) => loaderOf(0, other).fingerprint);
+    expect(new Set([fingerprint, ...found]).size).toBe(7);
+  });
+
   it("refuses numbers that make no sense", () => {
     expect(() => loaderOf(1, { batchSize: 0 })).toThrow(
       "the batch size is not a whole number >= 1: 0",
