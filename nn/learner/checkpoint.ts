@@ -18,6 +18,7 @@ import {
 } from "../state-dict.ts";
 import { exportTrainingState, importTrainingState, type TrainingEntry } from "../training-state.ts";
 import type { CallbackState, SavedCallbackState } from "./callback.ts";
+import { describeValue, isObject } from "./check-arguments.ts";
 import type { Learner } from "./learner.ts";
 import type { FitCall } from "./policies.ts";
 
@@ -125,9 +126,10 @@ export async function takeCheckpoint(learner: Learner, fit: FitState): Promise<C
 
 /**
  * Puts the state of a checkpoint into a learner; what is left is for the fit.
- * @throws ArgumentError when model, optimizer, scaler or loader are others than those of the checkpoint.
+ * @throws ArgumentError when this is no checkpoint, or model, optimizer, scaler or training data are others than those of the checkpoint.
  */
 export function restoreCheckpoint(learner: Learner, checkpoint: StoredCheckpoint): ResumePoint {
+  checkIsCheckpoint(checkpoint);
   const { tensors, progress } = checkpoint;
   const { optimizer, scaler } = learner;
   checkFits(learner, checkpoint);
@@ -148,6 +150,16 @@ export function restoreCheckpoint(learner: Learner, checkpoint: StoredCheckpoint
     return [name, { json, tensors: part(tensors, `callback.${name}.`) }] as const;
   });
   return { fit, stage, place, callbacks: new Map(callbacks), restoreRandom };
+}
+
+function checkIsCheckpoint(value: unknown): void {
+  const { tensors, progress } = (isObject(value) ? value : {}) as Record<string, unknown>;
+  if (tensors instanceof Map && isObject(progress)) return;
+  throw new ArgumentError(
+    "resume",
+    `this is no checkpoint: ${describeValue(value)}`,
+    "Pass what learner.checkpoint() or readCheckpoint(file) gives, awaited",
+  );
 }
 
 function checkFits(learner: Learner, { tensors, progress }: StoredCheckpoint): void {

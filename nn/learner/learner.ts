@@ -9,6 +9,7 @@ import { requireHalf } from "../mixed-precision/autocast.ts";
 import type { GradScaler, GradScalerOptions } from "../mixed-precision/grad-scaler.ts";
 import type { HyperName } from "../optim/hypers.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
+import { checkCallbacks, makeMetrics } from "./check-arguments.ts";
 import { CallbackList, type Callback } from "./callback.ts";
 import { CancelFitException } from "./cancel.ts";
 import {
@@ -114,7 +115,10 @@ export class Learner {
   #current: CurrentFit | undefined;
   #resumed: ResumePoint | undefined;
 
-  /** @throws ArgumentError when both `optimizer` and `optFunc` or `splitter` are given, or `splitter` leaves parameters out. */
+  /**
+   * @throws ArgumentError when both `optimizer` and `optFunc` or `splitter` are given, `splitter` leaves parameters out, or `metrics` or
+   * `callbacks` are no lists of such.
+   */
   constructor(options: LearnerOptions) {
     const { train, valid, model, loss, metrics = [], callbacks = [] } = options;
     const { lr = 1e-3, moms = [0.95, 0.85, 0.95], progress = linesOnly() } = options;
@@ -124,8 +128,8 @@ export class Learner {
     this.model = model;
     this.lossFunction = loss;
     this.optimizer = makeOptimizer(options);
-    this.metrics = metrics.map((metric) => (typeof metric === "function" ? metric() : metric));
-    this.callbacks = callbacks;
+    this.metrics = makeMetrics(metrics);
+    this.callbacks = checkCallbacks("Learner", callbacks);
     this.lr = lr;
     this.moms = moms;
     this.trainBn = trainBn;
@@ -338,7 +342,7 @@ export class Learner {
    * learner.resume(await readCheckpoint("run.safetensors")); // of wgrad/vision/node
    * await learner.fitOneCycle(5, 1e-3);
    * ```
-   * @throws ArgumentError when model, optimizer, scaler or loader are others than those of the checkpoint.
+   * @throws ArgumentError when this is no checkpoint, or model, optimizer, scaler or training data are others than those of the checkpoint.
    */
   resume(checkpoint: StoredCheckpoint): this {
     this.#refuseDuringFit("resume");
@@ -405,7 +409,8 @@ export class Learner {
   }
 
   #callbacksOf(plan: FitPlan, progress: ProgressCallback): CallbackList {
-    const { scheduler, options, isSearch = false } = plan;
+    const { call, scheduler, options, isSearch = false } = plan;
+    const own = checkCallbacks(call.name, options.callbacks ?? []);
     const watching = isSearch ? [] : [new TerminateOnNaN(), new Overfitting()];
     const precision = this.#mixedPrecision === undefined ? [] : [this.#mixedPrecision];
     const given = isSearch
@@ -414,7 +419,7 @@ export class Learner {
     const scheduling = scheduler === undefined ? [] : [scheduler];
     return new CallbackList([
       ...[this.recorder, ...watching, progress, ...precision],
-      ...[...given, ...scheduling, ...(options.callbacks ?? [])],
+      ...[...given, ...scheduling, ...own],
     ]);
   }
 
