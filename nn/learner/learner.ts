@@ -145,9 +145,9 @@ export class Learner {
   }
 
   /**
-   * Trains and predicts in mixed precision from now on: the model runs under `autocast`, with half floats; parameters, losses and the
-   * optimizer stay f32, and the loss is scaled by a `GradScaler`. A step whose gradients overflow half floats is skipped. Returns
-   * this.
+   * Trains and validates in mixed precision from now on, `getPreds` too: the model runs under `autocast`, with half floats; parameters,
+   * losses and the optimizer stay f32, and the loss is scaled by a `GradScaler`. A step whose gradients overflow half floats is skipped.
+   * The model itself stays one of f32, and so `predict` of wgrad/vision and what is exported compute. Returns this.
    *
    * ```ts
    * await new Learner({ train, valid, model, loss: crossEntropy }).toFp16().fitOneCycle(3, 1e-2);
