@@ -1,7 +1,8 @@
 /** @file DataLoader: batches of a dataset, shuffled by a seed, as tensors on the device. */
 import { ArgumentError, keep, tensor, type Device, type Tensor } from "../engine/index.ts";
 import type { Dataset, HostBatch } from "./dataset.ts";
-import { Xoshiro128 } from "./random.ts";
+import { ContentHash, describeLoader } from "./fingerprint.ts";
+import { streamWithin, Xoshiro128 } from "./random.ts";
 import { toFloat, type Transform } from "./transforms.ts";
 
 /** A batch on the device. Its tensors belong to the loader and are freed when the next batch is asked for. */
@@ -38,8 +39,8 @@ export interface DataLoaderOptions {
  * for (const { x, y } of loader.epoch(0)) ...
  * ```
  *
- * The order of epoch `e` depends on the seed and `e` alone, so a run can be resumed at any epoch, on any machine. `for (const batch
- * of loader)` counts the epochs by itself, from `nextEpoch` on.
+ * The order of epoch `e` depends on the seed and `e` alone, and what transforms draw for a batch on both and its index, so a run can be
+ * resumed at any batch, on any machine. `for (const batch of loader)` counts the epochs by itself, from `nextEpoch` on.
  */
 export class DataLoader implements Iterable<Batch> {
   readonly dataset: Dataset;
@@ -51,6 +52,7 @@ export class DataLoader implements Iterable<Batch> {
   nextEpoch = 0;
   readonly #transforms: readonly Transform[];
   readonly #device: Device | undefined;
+  #fingerprint: string | undefined;
 
   /** @throws ArgumentError for a batch size or seed outside its range, or when `dropLast` would leave no batch at all. */
   constructor(options: DataLoaderOptions) {
@@ -97,18 +99,28 @@ export class DataLoader implements Iterable<Batch> {
     return this.dataset.length;
   }
 
+  /** Tells whether another loader gives the same batches, up to transforms, by up to 64 of the samples. A checkpoint holds it. */
+  get fingerprint(): string {
+    return (this.#fingerprint ??= describeLoader(this, contentsOf(this.dataset)));
+  }
+
   /** Indices of the samples of an epoch in the order in which they come, also those that `dropLast` leaves out. */
   order(epoch: number): Uint32Array<ArrayBuffer> {
-    return this.#order(new Xoshiro128(this.seed, epoch));
+    const { length } = this.dataset;
+    const random = new Xoshiro128(this.seed, epoch);
+    return this.shuffle ? random.permutation(length) : Uint32Array.from({ length }, (_, i) => i);
   }
 
   /** The batches of the epoch with this index, a whole number >= 0. Leaving the loop early frees the current batch. */
-  *epoch(epoch: number): Generator<Batch, void, undefined> {
-    const random = new Xoshiro128(this.seed, epoch);
-    const order = this.#order(random);
-    for (let i = 0; i < this.length; i++) {
-      const indices = order.subarray(i * this.batchSize, (i + 1) * this.batchSize);
-      const batch = this.#upload(this.dataset.gather(indices), random);
+  epoch(epoch: number): Generator<Batch, void, undefined> {
+    return this.epochFrom(epoch, 0);
+  }
+
+  /** As `epoch`, from batch number `start` on, bit for bit; those before are not made. */
+  *epochFrom(epoch: number, start: number): Generator<Batch, void, undefined> {
+    const order = this.order(epoch);
+    for (let i = start; i < this.length; i++) {
+      const batch = this.#load(order, epoch, i);
       try {
         yield batch;
       } finally {
@@ -123,16 +135,14 @@ export class DataLoader implements Iterable<Batch> {
    * @throws ArgumentError when the dataset is empty.
    */
   oneBatch(): Batch {
-    const random = new Xoshiro128(this.seed, 0);
-    const indices = this.#order(random).subarray(0, this.batchSize);
-    if (indices.length === 0) {
+    if (this.dataset.length === 0) {
       throw new ArgumentError(
         "oneBatch",
         "there is no batch: the dataset has 0 samples",
         "Load some",
       );
     }
-    return this.#upload(this.dataset.gather(indices), random);
+    return this.#load(this.order(0), 0, 0);
   }
 
   /** The batches of epoch `nextEpoch`, which is counted up. */
@@ -140,9 +150,10 @@ export class DataLoader implements Iterable<Batch> {
     return this.epoch(this.nextEpoch++);
   }
 
-  #order(random: Xoshiro128): Uint32Array<ArrayBuffer> {
-    const { length } = this.dataset;
-    return this.shuffle ? random.permutation(length) : Uint32Array.from({ length }, (_, i) => i);
+  #load(order: Uint32Array, epoch: number, batch: number): Batch {
+    const indices = order.subarray(batch * this.batchSize, (batch + 1) * this.batchSize);
+    const random = new Xoshiro128(this.seed, streamWithin(epoch, batch));
+    return this.#upload(this.dataset.gather(indices), random);
   }
 
   #upload({ x: raw, y }: HostBatch, random: Xoshiro128): Batch {
@@ -154,4 +165,20 @@ export class DataLoader implements Iterable<Batch> {
       size: x.shape[0] ?? 0,
     };
   }
+}
+
+/** Samples that a fingerprint looks at, at most. */
+const samplesLookedAt = 64;
+
+function contentsOf(dataset: Dataset): ContentHash {
+  const hash = new ContentHash();
+  const count = Math.min(dataset.length, samplesLookedAt);
+  const indices = Uint32Array.from({ length: count }, (_, i) =>
+    Math.floor((i * dataset.length) / count),
+  );
+  if (count === 0) return hash;
+  const { x, y } = dataset.gather(indices);
+  hash.addSample(x.data);
+  hash.addSample(y.data);
+  return hash;
 }

@@ -85,6 +85,11 @@ export class Xoshiro128 {
   }
 }
 
+/** The stream of something within an epoch, `index` below 2^32; the epoch's order has the stream `epoch`, below all of these. */
+export function streamWithin(epoch: number, index: number): number {
+  return (epoch + 1) * 2 ** 32 + index;
+}
+
 function checkWhole(op: string, name: string, value: number): void {
   if (!Number.isSafeInteger(value) || value < 0) {
     throw new ArgumentError(

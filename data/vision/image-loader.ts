@@ -8,8 +8,9 @@ import {
   type Tensor,
 } from "../../engine/index.ts";
 import type { BatchTransform } from "../batch-transform.ts";
+import { ContentHash, describeLoader } from "../fingerprint.ts";
 import type { Batch } from "../loader.ts";
-import { Xoshiro128 } from "../random.ts";
+import { streamWithin, Xoshiro128 } from "../random.ts";
 import { applyBatchTransforms } from "./apply-batch-transforms.ts";
 import { imagesToDevice } from "./bytes-to-device.ts";
 import { sourceName, type ImageSource, type LoadImage } from "./load-image.ts";
@@ -72,6 +73,7 @@ export class ImageLoader implements AsyncIterable<Batch> {
   readonly #numWorkers: number;
   readonly #prefetch: number;
   readonly #device: Device | undefined;
+  #fingerprint: string | undefined;
 
   /** @throws ArgumentError for a batch size, seed, number of workers, batches or labels outside its range. */
   constructor(options: ImageLoaderOptions) {
@@ -114,6 +116,14 @@ export class ImageLoader implements AsyncIterable<Batch> {
     return this.items.length;
   }
 
+  /**
+   * Tells whether another loader gives the same batches, up to transforms: by names of files without folders, or some bytes of an image,
+   * and classes. A checkpoint holds it.
+   */
+  get fingerprint(): string {
+    return (this.#fingerprint ??= describeLoader(this, contentsOf(this)));
+  }
+
   /** Transforms of batches that this loader runs, in their order. */
   get batchTfms(): readonly BatchTransform[] {
     return this.#batchTfms()
@@ -132,13 +142,18 @@ export class ImageLoader implements AsyncIterable<Batch> {
    * The batches of the epoch with this index, a whole number >= 0. Each belongs to the loader and is freed when the next is asked for
    * or the loop is left.
    */
-  async *epoch(epoch: number): AsyncGenerator<Batch, void, undefined> {
+  epoch(epoch: number): AsyncGenerator<Batch, void, undefined> {
+    return this.epochFrom(epoch, 0);
+  }
+
+  /** As `epoch`, from batch number `start` on, bit for bit; images of those before are not decoded. */
+  async *epochFrom(epoch: number, start: number): AsyncGenerator<Batch, void, undefined> {
     const order = this.order(epoch);
     const limiter = new Limiter(this.#numWorkers);
     const ahead: Promise<RgbImage>[][] = [];
-    let begun = 0;
+    let begun = start;
     try {
-      for (let i = 0; i < this.length; i++) {
+      for (let i = start; i < this.length; i++) {
         for (; begun < this.length && begun <= i + this.#prefetch; begun++) {
           ahead.push(this.#begin(limiter, epoch, this.#indices(order, begun)));
         }
@@ -190,7 +205,7 @@ export class ImageLoader implements AsyncIterable<Batch> {
   #begin(limiter: Limiter, epoch: number, indices: Uint32Array): Promise<RgbImage>[] {
     return Array.from(indices, (index) =>
       limiter.run(() => {
-        const random = new Xoshiro128(this.seed, streamOf(epoch, index));
+        const random = new Xoshiro128(this.seed, streamWithin(epoch, index));
         const source = this.items[index] ?? "";
         return this.#load(source, this.itemTfms, { training: this.training, random }).catch(
           (error: unknown) => {
@@ -210,7 +225,7 @@ export class ImageLoader implements AsyncIterable<Batch> {
     const device = this.#device ?? defaultDevice("ImageLoader");
     const names = Array.from(indices, (index) => sourceName(this.items[index] ?? "", index));
     const pixels = keep(imagesToDevice(images, names, device, this.channels));
-    const random = new Xoshiro128(this.seed, streamOf(epoch, batchStreams + batchIndex));
+    const random = new Xoshiro128(this.seed, streamWithin(epoch, batchStreams + batchIndex));
     const x = applyBatchTransforms(pixels, this.batchTfms, random);
     return { x, y: this.#targets(indices, device), size: indices.length };
   }
@@ -221,12 +236,8 @@ export class ImageLoader implements AsyncIterable<Batch> {
   }
 }
 
-/** Streams of one epoch below these are for images, from here on for batches. The order of an epoch has the stream `epoch`. */
+/** Streams of one epoch below these are for images, from here on for batches. */
 const batchStreams = 2 ** 31;
-
-function streamOf(epoch: number, index: number): number {
-  return (epoch + 1) * 2 ** 32 + index;
-}
 
 /** Awaits one after another, so that of several bad images the first one is reported, whichever was looked at first. */
 async function inOrder<T>(promises: readonly Promise<T>[]): Promise<T[]> {
@@ -245,6 +256,20 @@ function withName(error: unknown, name: string): Error {
 function releaseBatch({ x, y }: Batch): void {
   x.release("the loader, when the next batch was asked for");
   y.release("the loader, when the next batch was asked for");
+}
+
+function contentsOf({ items, labels }: ImageLoader): ContentHash {
+  const hash = new ContentHash();
+  for (const item of items) {
+    if (typeof item === "string") hash.addText(fileName(item));
+    else hash.addSample(item instanceof Uint8Array ? item : item.data);
+  }
+  if (labels !== undefined) for (const label of labels) hash.add(label);
+  return hash;
+}
+
+function fileName(path: string): string {
+  return path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
 }
 
 function checkCount(name: string, value: number, least: number): void {

@@ -1,5 +1,6 @@
 /** @file Callbacks: code that runs at the events of a fit. Events and their order are fastai's. */
 import { ArgumentError } from "../../engine/index.ts";
+import type { HyperName } from "../optim/hypers.ts";
 import type { HostState, ImportableState } from "../state-dict.ts";
 import type { TrainingEntry } from "../training-state.ts";
 import type { Learner } from "./learner.ts";
@@ -99,6 +100,8 @@ export interface Callback extends EpochHandlers, BatchHandlers {
   readonly saveState?: () => SavedCallbackState;
   /** Takes over what `saveState` gave, after `beforeFit`. */
   readonly loadState?: (state: CallbackState) => void;
+  /** Hypers that it sets before each training batch, whatever they were. Default: none. */
+  readonly schedules?: readonly HyperName[];
   /** Whether it runs in `learner.lrFind` too, which trains only for a look. Default: true. */
   readonly duringLrFind?: boolean;
   /** Runs when the fit is over, also when an error ended it. Not an event of fastai's. */
@@ -127,6 +130,11 @@ export class CallbackList {
         callback.runTrain === false ||
         stepEvents.every((event) => callback[event] === undefined),
     );
+  }
+
+  /** Whether one of them sets this hyper before each training batch. */
+  schedules(hyper: HyperName): boolean {
+    return this.#callbacks.some(({ schedules = [] }) => schedules.includes(hyper));
   }
 
   async call(event: EpochEvent, learner: Learner): Promise<void> {
@@ -158,19 +166,21 @@ export class CallbackList {
   }
 
   /** @throws ArgumentError when there is state of a callback that is not here. */
+  checkStates(states: ReadonlyMap<string, CallbackState>): void {
+    const own = this.#stateful();
+    const missing = [...states.keys()].find((name) => !own.has(name));
+    if (missing === undefined) return;
+    throw new ArgumentError(
+      "resume",
+      `the checkpoint has state of ${missing}, and the fit has no such callback: [${[...own.keys()].join(", ")}]`,
+      "Pass the callbacks that the fit had",
+    );
+  }
+
+  /** Hands over states that `checkStates` has seen. */
   loadStates(states: ReadonlyMap<string, CallbackState>): void {
     const own = this.#stateful();
-    for (const [name, state] of states) {
-      const callback = own.get(name);
-      if (callback === undefined) {
-        throw new ArgumentError(
-          "resume",
-          `the checkpoint has state of ${name}, and the fit has no such callback: [${[...own.keys()].join(", ")}]`,
-          "Pass the callbacks that the fit had",
-        );
-      }
-      callback.loadState?.(state);
-    }
+    for (const [name, state] of states) own.get(name)?.loadState?.(state);
   }
 
   /** By their names; several of one kind are numbered. */

@@ -18,6 +18,7 @@ import {
 } from "../state-dict.ts";
 import { exportTrainingState, importTrainingState, type TrainingEntry } from "../training-state.ts";
 import type { CallbackState, SavedCallbackState } from "./callback.ts";
+import { describeValue, isObject } from "./check-arguments.ts";
 import type { Learner } from "./learner.ts";
 import type { FitCall } from "./policies.ts";
 
@@ -35,7 +36,7 @@ export interface FitPlace {
 
 /** What JSON can hold; it goes into a file's metadata by `JSON.stringify`. */
 export interface CheckpointProgress {
-  readonly version: 1;
+  readonly version: 2;
   /** The fit that was under way; null between fits. */
   readonly fit: FitCall | null;
   /** Which fit of the call: 0, and 1 for the second one of `fineTune`. */
@@ -43,6 +44,9 @@ export interface CheckpointProgress {
   readonly place: FitPlace;
   /** Training batches in an epoch. */
   readonly batches: number;
+  /** The training loader's `datasetSize` and `fingerprint`; null where it has none. */
+  readonly samples: number | null;
+  readonly fingerprint: string | null;
   /** Whether each parameter is trained, in the optimizer's order. */
   readonly trainable: readonly boolean[];
   /** The default generator, then those of the option `generators`. */
@@ -103,9 +107,11 @@ export async function takeCheckpoint(learner: Learner, fit: FitState): Promise<C
   ]);
   const json = Object.fromEntries([...callbacks].map(([name, { json }]) => [name, json]));
   const own = {
-    version: 1 as const,
+    version: 2 as const,
     ...progress,
     batches: train.length,
+    samples: train.datasetSize ?? null,
+    fingerprint: train.fingerprint ?? null,
     trainable: optimizer.parameters.map(({ requiresGrad }) => requiresGrad),
     generators: generatorsOf(learner).map(({ state }) => state),
     callbacks: json,
@@ -120,9 +126,10 @@ export async function takeCheckpoint(learner: Learner, fit: FitState): Promise<C
 
 /**
  * Puts the state of a checkpoint into a learner; what is left is for the fit.
- * @throws ArgumentError when model, optimizer, scaler or loader are others than those of the checkpoint.
+ * @throws ArgumentError when this is no checkpoint, or model, optimizer, scaler or training data are others than those of the checkpoint.
  */
 export function restoreCheckpoint(learner: Learner, checkpoint: StoredCheckpoint): ResumePoint {
+  checkIsCheckpoint(checkpoint);
   const { tensors, progress } = checkpoint;
   const { optimizer, scaler } = learner;
   checkFits(learner, checkpoint);
@@ -145,26 +152,53 @@ export function restoreCheckpoint(learner: Learner, checkpoint: StoredCheckpoint
   return { fit, stage, place, callbacks: new Map(callbacks), restoreRandom };
 }
 
+function checkIsCheckpoint(value: unknown): void {
+  const { tensors, progress } = (isObject(value) ? value : {}) as Record<string, unknown>;
+  if (tensors instanceof Map && isObject(progress)) return;
+  throw new ArgumentError(
+    "resume",
+    `this is no checkpoint: ${describeValue(value)}`,
+    "Pass what learner.checkpoint() or readCheckpoint(file) gives, awaited",
+  );
+}
+
 function checkFits(learner: Learner, { tensors, progress }: StoredCheckpoint): void {
   const { optimizer, train, scaler } = learner;
   const refuse = (what: string, fix: string): never => {
     throw new ArgumentError("resume", what, fix);
   };
-  if ((progress.version as number) !== 1) {
-    refuse(`the checkpoint has an unknown version: ${String(progress.version)}`, "Use version 1");
+  if ((progress.version as number) !== 2) {
+    refuse(
+      `the checkpoint has an unknown version: ${String(progress.version)}`,
+      "Use one of this version of wgrad, 2",
+    );
   }
   const pairs = [
     ["parameters", progress.trainable.length, optimizer.parameters.length],
     ["batches in an epoch", progress.batches, train.length],
+    ["samples to train on", progress.samples, train.datasetSize ?? null],
     ["random generators", progress.generators.length, generatorsOf(learner).length],
   ] as const;
   for (const [what, saved, own] of pairs) {
     if (saved === own) continue;
-    refuse(`the checkpoint has ${saved} ${what}, the learner ${own}`, "Make the learner as it was");
+    refuse(
+      `the checkpoint has ${String(saved)} ${what}, the learner ${String(own)}`,
+      "Make the learner as it was",
+    );
+  }
+  if (progress.fingerprint !== (train.fingerprint ?? null)) {
+    refuse(
+      `the training data are others: then ${describe(progress.fingerprint)}; now ${describe(train.fingerprint)}`,
+      "Make the loader as it was, with the same samples, split and seed",
+    );
   }
   if (scaler === undefined && tensors.has("training.GradScaler.scale")) {
     refuse("the checkpoint is of mixed precision", "Call learner.toFp16() before");
   }
+}
+
+function describe(fingerprint: string | null | undefined): string {
+  return fingerprint ?? "a loader without a fingerprint";
 }
 
 function generatorsOf({ generators }: Learner): readonly Generator[] {

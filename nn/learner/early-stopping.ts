@@ -12,8 +12,8 @@ export class EarlyStopping extends PatientTracker {
   readonly stateName = "EarlyStopping";
 
   protected override losePatience(learner: Learner): void {
-    const since = learner.epoch - this.wait;
-    const reason = `No improvement of ${this.monitor} since epoch ${since}: early stopping.`;
+    const epochs = this.wait === 1 ? "1 epoch" : `${this.wait} epochs`;
+    const reason = `No improvement of ${this.monitor} for ${epochs}: early stopping.`;
     learner.write(reason);
     throw new CancelFitException(reason);
   }

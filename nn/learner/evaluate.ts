@@ -1,5 +1,6 @@
 /** @file Running a model over a loader without training it. */
-import { ArgumentError, noGrad, openScope, type Tensor } from "../../engine/index.ts";
+import { noGrad, openScope, type Tensor } from "../../engine/index.ts";
+import { requireLoader } from "./check-arguments.ts";
 import { awaitedLater, InFlight } from "./in-flight.ts";
 import type { Batch, Loader } from "./loader.ts";
 import type { Model } from "./options.ts";
@@ -19,12 +20,10 @@ export async function evaluate(
   body: (batch: Batch) => void,
   between: () => Promise<void> | undefined = () => undefined,
 ): Promise<void> {
-  if (loader === undefined) {
-    throw new ArgumentError(op, "there is no validation set: undefined", "Pass a loader");
-  }
+  const batches = requireLoader(op, loader).epoch(0);
   model.eval();
   const inFlight = new InFlight<void>();
-  for await (const batch of loader.epoch(0)) {
+  for await (const batch of batches) {
     inScope(() => {
       noGrad(() => {
         body(batch);

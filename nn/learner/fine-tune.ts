@@ -1,5 +1,6 @@
 /** @file fineTune: first the head alone, then everything. Source: fastai, callback/schedule.py (`fine_tune`). */
 import { ArgumentError } from "../../engine/index.ts";
+import { describeValue } from "./check-arguments.ts";
 import { formatRates, slice } from "./learning-rate.ts";
 import type { FineTuneOptions } from "./options.ts";
 import { countParameters } from "./parameter-groups.ts";
@@ -59,7 +60,7 @@ function checkFineTune(baseLr: number, freezeEpochs: number, lrMult: number): vo
   if (!isPositive(baseLr) || !isPositive(lrMult)) {
     throw new ArgumentError(
       "fineTune",
-      `these are no finite numbers above 0: baseLr ${baseLr}, lrMult ${lrMult}`,
+      `these are no finite numbers above 0: baseLr ${describeValue(baseLr)}, lrMult ${describeValue(lrMult)}`,
       "Use for example 2e-3 and 100",
     );
   }

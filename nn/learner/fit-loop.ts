@@ -55,6 +55,7 @@ export class FitLoop {
   readonly #captured: CapturedStep<readonly [Tensor, Tensor], StepResults> | undefined;
 
   #place: FitPlace;
+  #hasBegun = false;
 
   constructor(learner: Learner, callbacks: CallbackList, options: FitLoopOptions) {
     const { tuning, replay, resumed } = options;
@@ -74,6 +75,11 @@ export class FitLoop {
     return this.#place;
   }
 
+  /** Whether it has come past `beforeFit`, in which callbacks may refuse it. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
   async run(epochs: number): Promise<void> {
     const learner = this.#learner;
     const { epoch, iteration, step } = this.#place;
@@ -81,9 +87,9 @@ export class FitLoop {
     try {
       await this.#phase("Fit", CancelFitException, async () => {
         this.#restore();
+        this.#hasBegun = true;
         for (; learner.epoch < epochs; learner.epoch++) {
           await this.#phase("Epoch", CancelEpochException, () => this.#epoch());
-          learner.epochsSeen++;
         }
       });
     } finally {
@@ -100,7 +106,7 @@ export class FitLoop {
   }
 
   async #epoch(): Promise<void> {
-    const { train, valid, model, epoch, epochsSeen } = this.#learner;
+    const { train, valid, model, epoch } = this.#learner;
     const { iteration: skip } = this.#place;
     this.#learner.validation = undefined;
     // Before the callbacks, which may switch single layers to evaluation.
@@ -111,8 +117,9 @@ export class FitLoop {
       if (valid === undefined) return;
       await this.#phase("Validate", CancelValidException, () => this.#validateEpoch(valid));
     } finally {
-      const { step } = this.#learner;
-      this.#place = { epoch: epoch + 1, iteration: 0, step, epochsSeen: epochsSeen + 1 };
+      // Also where the epoch was cut short: the next one has an order of its own.
+      const epochsSeen = ++this.#learner.epochsSeen;
+      this.#place = { epoch: epoch + 1, iteration: 0, step: this.#learner.step, epochsSeen };
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * @file Learner: loaders, model, loss and optimizer together. The loop itself is in `fit-loop.ts`. Source of the behaviour: fastai,
+ * @file Learner: loaders, model, loss and optimizer together. `fit-runner.ts` runs its fits, the loop is in `fit-loop.ts`. Source of the behaviour: fastai,
  * learner.py and callback/schedule.py.
  */
 import { ArgumentError, type Generator, type Tensor } from "../../engine/index.ts";
@@ -7,20 +7,20 @@ import type { LossFunction } from "../losses.ts";
 import type { Metric } from "../metrics/metric.ts";
 import { requireHalf } from "../mixed-precision/autocast.ts";
 import type { GradScaler, GradScalerOptions } from "../mixed-precision/grad-scaler.ts";
+import type { HyperName } from "../optim/hypers.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
-import { CallbackList, type Callback } from "./callback.ts";
+import type { Callback } from "./callback.ts";
 import { CancelFitException } from "./cancel.ts";
+import { checkCallbacks, makeMetrics } from "./check-arguments.ts";
 import {
   restoreCheckpoint,
   takeCheckpoint,
   type Checkpoint,
-  type ResumePoint,
   type StoredCheckpoint,
 } from "./checkpoint.ts";
 import { collectPredictions, evaluate, type Predictions } from "./evaluate.ts";
-import { describePhase, fineTunePlans, type FitPhase } from "./fine-tune.ts";
-import { FitLoop } from "./fit-loop.ts";
-import { FitTuning } from "./fit-tuning.ts";
+import { fineTunePlans, type FitPhase } from "./fine-tune.ts";
+import { FitRunner } from "./fit-runner.ts";
 import type { LearningRate } from "./learning-rate.ts";
 import type { Batch, Loader } from "./loader.ts";
 import { LrFinder, type LrFindOptions, type LrFindResult } from "./lr-find.ts";
@@ -34,7 +34,6 @@ import type {
   OneCycleOptions,
   SgdrOptions,
 } from "./options.ts";
-import { Overfitting } from "./overfitting.ts";
 import { freezeGroups, makeOptimizer, normParameters } from "./parameter-groups.ts";
 import {
   constantPlan,
@@ -44,10 +43,9 @@ import {
   type FitPlan,
   type PolicyPlace,
 } from "./policies.ts";
-import { linesOnly, ProgressCallback, type Progress } from "./progress.ts";
+import { linesOnly, type Progress } from "./progress.ts";
 import { Recorder } from "./recorder.ts";
 import { checkSameCall } from "./resume.ts";
-import { TerminateOnNaN } from "./terminate-on-nan.ts";
 import { snapshotTraining } from "./training-snapshot.ts";
 import { Validation, type ValidationResult } from "./validation.ts";
 
@@ -75,7 +73,10 @@ export class Learner {
   /** Whether norms are trained in frozen groups; `freezeTo` looks at it. */
   trainBn: boolean;
   readonly generators: readonly Generator[];
-  /** Epochs trained by all fits so far; the index that the training loader is asked for. */
+  /**
+   * Epochs that all fits so far have begun to train, one that was cut short included; during training, the index that the training
+   * loader was asked for.
+   */
   epochsSeen = 0;
 
   /** Epochs of this fit, and the current one, from 0. */
@@ -104,13 +105,13 @@ export class Learner {
   stopReason: string | undefined;
 
   readonly #progress: Progress;
-  readonly #tune: boolean;
-  readonly #replay: boolean;
+  readonly #fits: FitRunner;
   #mixedPrecision: MixedPrecision | undefined;
-  #current: CurrentFit | undefined;
-  #resumed: ResumePoint | undefined;
 
-  /** @throws ArgumentError when both `optimizer` and `optFunc` or `splitter` are given, or `splitter` leaves parameters out. */
+  /**
+   * @throws ArgumentError when both `optimizer` and `optFunc` or `splitter` are given, `splitter` leaves parameters out, or `metrics` or
+   * `callbacks` are no lists of such.
+   */
   constructor(options: LearnerOptions) {
     const { train, valid, model, loss, metrics = [], callbacks = [] } = options;
     const { lr = 1e-3, moms = [0.95, 0.85, 0.95], progress = linesOnly() } = options;
@@ -120,15 +121,14 @@ export class Learner {
     this.model = model;
     this.lossFunction = loss;
     this.optimizer = makeOptimizer(options);
-    this.metrics = metrics.map((metric) => (typeof metric === "function" ? metric() : metric));
-    this.callbacks = callbacks;
+    this.metrics = makeMetrics(metrics);
+    this.callbacks = checkCallbacks("Learner", callbacks);
     this.lr = lr;
     this.moms = moms;
     this.trainBn = trainBn;
     this.generators = generators;
-    this.#tune = tune;
-    this.#replay = replay;
     this.#progress = progress;
+    this.#fits = new FitRunner(this, { progress, tune, replay });
   }
 
   /** Where this batch lies in the fit: `(epoch + iteration / iterations) / epochs`, 0 for the first, below 1 for the last. */
@@ -137,9 +137,9 @@ export class Learner {
   }
 
   /**
-   * Trains and predicts in mixed precision from now on: the model runs under `autocast`, with half floats; parameters, losses and the
-   * optimizer stay f32, and the loss is scaled by a `GradScaler`. A step whose gradients overflow half floats is skipped. Returns
-   * this.
+   * Trains and validates in mixed precision from now on, `getPreds` too: the model runs under `autocast`, with half floats; parameters,
+   * losses and the optimizer stay f32, and the loss is scaled by a `GradScaler`. A step whose gradients overflow half floats is skipped.
+   * The model itself stays one of f32, and so `predict` of wgrad/vision and what is exported compute. Returns this.
    *
    * ```ts
    * await new Learner({ train, valid, model, loss: crossEntropy }).toFp16().fitOneCycle(3, 1e-2);
@@ -148,7 +148,7 @@ export class Learner {
    * Source: fastai, `Learner.to_fp16`.
    */
   toFp16(options: GradScalerOptions = {}): this {
-    this.#refuseDuringFit("toFp16");
+    this.#fits.refuseDuringFit("toFp16");
     const [parameter] = this.model.parameters();
     if (parameter !== undefined) requireHalf("toFp16", parameter.device);
     this.#mixedPrecision = new MixedPrecision(options);
@@ -157,7 +157,7 @@ export class Learner {
 
   /** Undoes `toFp16`. Returns this. */
   toFp32(): this {
-    this.#refuseDuringFit("toFp32");
+    this.#fits.refuseDuringFit("toFp32");
     this.#mixedPrecision = undefined;
     return this;
   }
@@ -193,7 +193,8 @@ export class Learner {
   /**
    * Trains for a number of epochs at a constant learning rate and validates after each.
    *
-   * @throws ArgumentError when the epochs are no whole number >= 1, or a learning rate is not finite or below 0.
+   * @throws ArgumentError when the epochs are no whole number >= 1, a learning rate is not finite or below 0, or the training loader has
+   * no batches.
    * @throws DeviceLostError when the device was lost; the rows of the finished epochs are in `recorder.rows`.
    */
   async fit(epochs: number, lr: LearningRate = this.lr, options: FitOptions = {}): Promise<void> {
@@ -251,16 +252,17 @@ export class Learner {
   async fineTune(epochs: number, baseLr = 2e-3, options: FineTuneOptions = {}): Promise<void> {
     try {
       for (const { phase, plan } of fineTunePlans(this.#place, epochs, baseLr, options)) {
-        this.#refuseDuringFit("fineTune");
-        if (this.#resumed === undefined) this.freezeTo(phase === "frozen" ? -1 : 0);
-        else checkSameCall(plan.call, this.#resumed);
-        if (plan.stage < (this.#resumed?.stage ?? 0)) continue;
+        this.#fits.refuseDuringFit("fineTune");
+        const { resumed } = this.#fits;
+        if (resumed === undefined) this.freezeTo(phase === "frozen" ? -1 : 0);
+        else checkSameCall(plan.call, resumed);
+        if (plan.stage < (resumed?.stage ?? 0)) continue;
         this.phase = phase;
         await this.#run(plan);
         if (this.stopReason !== undefined) return;
       }
     } finally {
-      if (this.#current === undefined) this.phase = undefined;
+      if (!this.#fits.isRunning) this.phase = undefined;
     }
   }
 
@@ -277,8 +279,8 @@ export class Learner {
    * Source: Smith, arXiv 1506.01186; fastai, lr_find.
    */
   async lrFind(options: LrFindOptions = {}): Promise<LrFindResult> {
-    this.#refuseDuringFit("lrFind");
-    if (this.#resumed !== undefined) {
+    this.#fits.refuseDuringFit("lrFind");
+    if (this.#fits.resumed !== undefined) {
       throw new ArgumentError("lrFind", "a fit is to be resumed", "Call that fit first");
     }
     const finder = new LrFinder(options);
@@ -297,6 +299,11 @@ export class Learner {
     throw new CancelFitException(reason);
   }
 
+  /** Whether a scheduler of the fit under way sets this hyper before each batch, as that of `fitOneCycle` does the learning rate. */
+  isScheduled(hyper: HyperName): boolean {
+    return this.#fits.schedules(hyper);
+  }
+
   /** Prints a line that stays, where progress is shown. */
   write(line: string): void {
     this.#progress.write(line);
@@ -309,14 +316,7 @@ export class Learner {
    * @throws ArgumentError when the model is no `Module`.
    */
   checkpoint(): Promise<Checkpoint> {
-    const { epochsSeen } = this;
-    const current = this.#current;
-    return takeCheckpoint(this, {
-      fit: current?.plan.call ?? null,
-      stage: current?.plan.stage ?? 0,
-      place: current?.loop.place ?? { epoch: 0, iteration: 0, step: 0, epochsSeen },
-      callbacks: current?.callbacks.saveStates() ?? new Map<string, never>(),
-    });
+    return takeCheckpoint(this, this.#fits.state());
   }
 
   /**
@@ -328,12 +328,11 @@ export class Learner {
    * learner.resume(await readCheckpoint("run.safetensors")); // of wgrad/vision/node
    * await learner.fitOneCycle(5, 1e-3);
    * ```
-   * @throws ArgumentError when model, optimizer, scaler or loader are others than those of the checkpoint.
+   * @throws ArgumentError when this is no checkpoint, or model, optimizer, scaler or training data are others than those of the checkpoint.
    */
   resume(checkpoint: StoredCheckpoint): this {
-    this.#refuseDuringFit("resume");
-    const point = restoreCheckpoint(this, checkpoint);
-    this.#resumed = point.fit === null ? undefined : point;
+    this.#fits.refuseDuringFit("resume");
+    this.#fits.resumeAt(restoreCheckpoint(this, checkpoint));
     return this;
   }
 
@@ -362,60 +361,11 @@ export class Learner {
     return this.#mixedPrecision?.forward(this.model, x) ?? this.model.forward(x);
   }
 
-  #refuseDuringFit(op: string): void {
-    if (this.#current === undefined) return;
-    throw new ArgumentError(op, "another fit is under way", "Await it first");
-  }
-
   get #place(): PolicyPlace {
     return { groups: this.optimizer.groups.length, moms: this.moms };
   }
 
   async #run(plan: FitPlan): Promise<void> {
-    this.#refuseDuringFit("fit");
-    const resumed = this.#resumed;
-    if (resumed === undefined) this.#beginAnew(plan);
-    else checkSameCall(plan.call, resumed);
-    this.#resumed = undefined;
-    const { epochs, options } = plan;
-    const title = this.phase && describePhase(this.phase, plan, this.optimizer);
-    const progress = new ProgressCallback(this.#progress, title, !plan.isSearch);
-    const callbacks = this.#callbacksOf(plan, progress);
-    const tuning = (options.tune ?? this.#tune) ? new FitTuning(this, progress) : undefined;
-    const loop = new FitLoop(this, callbacks, { tuning, replay: this.#replay, resumed });
-    this.#current = { plan, loop, callbacks };
-    try {
-      await loop.run(epochs);
-    } finally {
-      this.#current = undefined;
-    }
+    await this.#fits.run(plan, this.#mixedPrecision);
   }
-
-  #callbacksOf(plan: FitPlan, progress: ProgressCallback): CallbackList {
-    const { scheduler, options, isSearch = false } = plan;
-    const watching = isSearch ? [] : [new TerminateOnNaN(), new Overfitting()];
-    const precision = this.#mixedPrecision === undefined ? [] : [this.#mixedPrecision];
-    const given = isSearch
-      ? this.callbacks.filter(({ duringLrFind }) => duringLrFind !== false)
-      : this.callbacks;
-    const scheduling = scheduler === undefined ? [] : [scheduler];
-    return new CallbackList([
-      ...[this.recorder, ...watching, progress, ...precision],
-      ...[...given, ...scheduling, ...(options.callbacks ?? [])],
-    ]);
-  }
-
-  /** What a fit that is resumed has from the checkpoint. */
-  #beginAnew({ rates, options: { weightDecay, resetOpt = false } }: FitPlan): void {
-    if (resetOpt) this.optimizer.clearState();
-    this.optimizer.setHyper("lr", rates);
-    if (weightDecay !== undefined) this.optimizer.setHyper("weightDecay", weightDecay);
-  }
-}
-
-/** What is under way. */
-interface CurrentFit {
-  readonly plan: FitPlan;
-  readonly loop: FitLoop;
-  readonly callbacks: CallbackList;
 }

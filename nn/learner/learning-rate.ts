@@ -3,6 +3,7 @@
  * Source: fastai, learner.py (`_update_params`, `even_mults`) and optimizer.py (`set_hyper`).
  */
 import { ArgumentError } from "../../engine/index.ts";
+import { describeValue, isObject } from "./check-arguments.ts";
 
 /** See `slice`. */
 export interface LrSlice {
@@ -49,12 +50,13 @@ export function slice(...ends: [stop: number] | [start: number, stop: number]): 
  * @throws ArgumentError when a rate is not finite or below 0, or a list has not one for each group.
  */
 export function learningRates(op: string, lr: LearningRate, groups: number): number[] {
+  checkKind(op, lr);
   const rates = expand(lr, groups);
   const bad = rates.find((rate) => !(Number.isFinite(rate) && rate >= 0));
   if (bad !== undefined) {
     throw new ArgumentError(
       op,
-      `a learning rate is not a finite number >= 0: ${bad}`,
+      `a learning rate is not a finite number >= 0: ${describeValue(bad)}`,
       "Use one such as 1e-3",
     );
   }
@@ -66,6 +68,15 @@ export function learningRates(op: string, lr: LearningRate, groups: number): num
     );
   }
   return rates;
+}
+
+function checkKind(op: string, lr: unknown): void {
+  if (typeof lr === "number" || Array.isArray(lr) || (isObject(lr) && "stop" in lr)) return;
+  throw new ArgumentError(
+    op,
+    `the learning rate is neither a number, a slice nor a list: ${describeValue(lr)}`,
+    "Use for example 1e-3, slice(1e-5, 1e-3), or [1e-4, 1e-3] for two parameter groups",
+  );
 }
 
 function expand(lr: LearningRate, groups: number): number[] {

@@ -1,5 +1,5 @@
 /** @file What the learner needs of a data loader; `DataLoader` of wgrad/data is one. */
-import type { Tensor } from "../../engine/index.ts";
+import { ArgumentError, type Tensor } from "../../engine/index.ts";
 
 /** Some samples on the device. The tensors belong to the loader. */
 export interface Batch {
@@ -18,6 +18,8 @@ export interface Loader {
   readonly batchSize: number;
   /** Number of samples in the dataset. */
   readonly datasetSize?: number;
+  /** A text that differs where samples, targets or order do; a checkpoint holds it, and `resume` refuses another. Default: none. */
+  readonly fingerprint?: string;
   /** The batches of the epoch with this index; each stays valid until the next one is asked for. One that loads ahead is asynchronous. */
   epoch(index: number): Iterable<Batch> | AsyncIterable<Batch>;
   /**
@@ -25,4 +27,15 @@ export interface Loader {
    * batches are the same, bit for bit. Default: a fit that is resumed passes over them.
    */
   epochFrom?(index: number, start: number): Iterable<Batch> | AsyncIterable<Batch>;
+}
+
+/** @throws ArgumentError when there is nothing to train on. */
+export function requireBatches(op: string, { length, datasetSize }: Loader): void {
+  if (length >= 1) return;
+  const samples = datasetSize === undefined ? "" : `, of ${datasetSize} samples`;
+  throw new ArgumentError(
+    op,
+    `the training loader has no batches: its length is ${length}${samples}`,
+    "Look for the samples that the split, a filter or dropLast left out",
+  );
 }

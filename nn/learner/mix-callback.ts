@@ -44,8 +44,8 @@ interface Partners {
   readonly weights: Tensor;
 }
 
-/** Numbers of one epoch do not meet those of the next. */
-const countersOfAnEpoch = 2 ** 32;
+/** Numbers of one batch do not meet those of the next. */
+const countersOfABatch = 2 ** 24;
 
 /** Loss functions that mix, so that none is put around another. */
 const mixingLosses = new WeakSet<LossFunction>();
@@ -57,8 +57,8 @@ const mixingLosses = new WeakSet<LossFunction>();
  *     targets of real numbers    y = w y + (1 - w) y of the partner, as the inputs; the loss is what it was
  *
  * For the first the learner's loss must obey `{ reduction: "none" }`, as those of wgrad do; that of the mean counts all samples alike,
- * whatever class weights say. What is drawn follows from the seed and the index of the epoch, so a run can be resumed. Validation and its
- * metrics see no mixing. Source: fastai, callback/mixup.py.
+ * whatever class weights say. What is drawn follows from the seed and the indices of epoch and batch, so a run can be resumed at any batch.
+ * Validation and its metrics see no mixing. Source: fastai, callback/mixup.py.
  */
 export abstract class MixCallback implements Callback {
   readonly runValid = false;
@@ -95,10 +95,6 @@ export abstract class MixCallback implements Callback {
   };
 
   beforeTrain(learner: Learner): void {
-    this.#generator.state = {
-      seed: this.#seed,
-      counter: learner.epochsSeen * countersOfAnEpoch,
-    };
     this.#restore(learner);
     if (mixingLosses.has(learner.lossFunction)) {
       throw new ArgumentError(
@@ -114,6 +110,7 @@ export abstract class MixCallback implements Callback {
   beforeBatch(learner: Learner): void {
     const { x, y } = learner;
     if (x === undefined || y === undefined) return;
+    this.#seekTo(learner);
     const { weights, box } = this.draw(x);
     const { device } = x;
     const order = tensor(randomPermutation(x.shape[0] ?? 0, { generator: this.#generator }), {
@@ -144,6 +141,12 @@ export abstract class MixCallback implements Callback {
       weights.release(this.#name);
     }
     this.#partners.clear();
+  }
+
+  /** To the numbers of the current batch. */
+  #seekTo({ epochsSeen, iteration, iterations }: Learner): void {
+    const batch = epochsSeen * iterations + iteration;
+    this.#generator.state = { seed: this.#seed, counter: batch * countersOfABatch };
   }
 
   #restore(learner: Learner): void {

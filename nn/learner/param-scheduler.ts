@@ -13,10 +13,13 @@ export type HyperSchedule = (position: number) => number | readonly number[];
 export class ParamScheduler implements Callback {
   readonly order = 60;
   readonly runValid = false;
+  readonly schedules: readonly HyperName[];
   readonly #schedules: Readonly<Partial<Record<HyperName, HyperSchedule>>>;
 
   constructor(schedules: Readonly<Partial<Record<HyperName, HyperSchedule>>>) {
     this.#schedules = schedules;
+    const names = ["lr", "momentum", "weightDecay"] as const;
+    this.schedules = names.filter((name) => schedules[name] !== undefined);
   }
 
   beforeBatch({ optimizer, position }: Learner): void {

@@ -15,7 +15,7 @@ export interface ReduceLROnPlateauOptions extends TrackerOptions {
 
 /**
  * Divides the learning rates of all groups by `factor` when the monitored number has not become better for `patience` epochs, and says so.
- * For `fit`; the other fits set the learning rate of every batch themselves.
+ * For `fit` alone: a schedule, as the other fits have one, would set the learning rate of the next batch to what it was.
  */
 export class ReduceLROnPlateau extends PatientTracker {
   readonly order = 62;
@@ -36,6 +36,17 @@ export class ReduceLROnPlateau extends PatientTracker {
     }
     this.#factor = factor;
     this.#minLr = minLr;
+  }
+
+  /** @throws ArgumentError when the fit schedules the learning rate. */
+  override beforeFit(learner: Learner): void {
+    super.beforeFit(learner);
+    if (!learner.isScheduled("lr")) return;
+    throw new ArgumentError(
+      "ReduceLROnPlateau",
+      "the fit has a schedule of the learning rate, which would undo each reduction at once",
+      "Use fit, without a ParamScheduler of the learning rate, or leave ReduceLROnPlateau out",
+    );
   }
 
   protected override losePatience(learner: Learner): void {

@@ -15,7 +15,9 @@ export interface TrackerOptions {
   readonly resetOnFit?: boolean;
 }
 
-/** Watches one number. An epoch without it, whose validation was cancelled, is passed over. */
+/**
+ * Watches one number. An epoch without it, whose validation was cancelled, is passed over; one where it is NaN too, and a line says so.
+ */
 export abstract class Tracker implements Callback {
   readonly duringLrFind: boolean = false;
   readonly monitor: string;
@@ -25,23 +27,29 @@ export abstract class Tracker implements Callback {
   readonly #minDelta: number;
   readonly #resetOnFit: boolean;
 
-  constructor({ monitor = "valid_loss", comp, minDelta = 0, resetOnFit = true }: TrackerOptions) {
+  constructor({
+    monitor = "valid_loss",
+    comp,
+    minDelta = 0,
+    resetOnFit = true,
+  }: TrackerOptions = {}) {
     this.monitor = monitor;
     this.#isLess = comp === undefined ? /loss|error/.test(monitor) : comp === "less";
     this.#minDelta = minDelta;
     this.#resetOnFit = resetOnFit;
   }
 
-  /** @throws ArgumentError when the fit has no such number. */
+  /** @throws ArgumentError when the fit has no such number, also because its validation set is empty. */
   beforeFit({ metrics, valid }: Learner): void {
     if (this.#resetOnFit) this.best = undefined;
-    const validation =
-      valid === undefined ? [] : ["valid_loss", ...metrics.map(({ name }) => name)];
-    const names = ["train_loss", ...validation];
+    const measured = ["valid_loss", ...metrics.map(({ name }) => name)];
+    const isValidated = valid !== undefined && valid.length > 0;
+    const names = ["train_loss", ...(isValidated ? measured : [])];
     if (names.includes(this.monitor)) return;
+    const why = !isValidated && measured.includes(this.monitor) ? ", for want of validation" : "";
     throw new ArgumentError(
       this.constructor.name,
-      `the fit has no ${this.monitor}: [${names.join(", ")}]`,
+      `the fit has no ${this.monitor}${why}: [${names.join(", ")}]`,
       "Monitor one of these, or pass a validation set",
     );
   }
@@ -49,7 +57,12 @@ export abstract class Tracker implements Callback {
   async afterEpoch(learner: Learner): Promise<void> {
     const value = this.#valueOf(learner);
     if (value === undefined) return;
-    const isBest = this.best === undefined ? !isNaN(value) : this.#isBetter(value, this.best);
+    if (isNaN(value)) {
+      const { name } = this.constructor;
+      learner.write(`${name}: ${this.monitor} is NaN in epoch ${learner.epoch}: passed over.`);
+      return;
+    }
+    const isBest = this.best === undefined || this.#isBetter(value, this.best);
     if (isBest) this.best = value;
     await this.track(learner, isBest);
   }
@@ -85,7 +98,7 @@ export abstract class PatientTracker extends Tracker {
   readonly #patience: number;
 
   /** @throws ArgumentError unless the patience is a whole number >= 1. */
-  constructor(options: TrackerOptions & { readonly patience?: number }) {
+  constructor(options: TrackerOptions & { readonly patience?: number } = {}) {
     super(options);
     const { patience = 1 } = options;
     if (!Number.isSafeInteger(patience) || patience < 1) {

@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ArrayDataset, DataLoader, normalize, type Transform } from "../../data/index.ts";
+import {
+  ArrayDataset,
+  DataLoader,
+  normalize,
+  type Batch,
+  type Dataset,
+  type Transform,
+} from "../../data/index.ts";
 import { UseAfterFreeError } from "../../engine/index.ts";
 import { useDevice } from "../device.ts";
 
@@ -121,6 +128,37 @@ describe("DataLoader", () => {
     expect(await pixels(0)).not.toEqual(await pixels(1));
   });
 
+  it("begins within an epoch with the batches that the whole epoch has there", async () => {
+    const noise: Transform = ({ shape, data }, random) => ({
+      shape,
+      data: Float32Array.from(data, (value) => value + random.uniform()),
+    });
+    const gathered: number[] = [];
+    const dataset = counting(9);
+    const watched: Dataset = {
+      length: dataset.length,
+      gather: (indices) => {
+        gathered.push(...indices);
+        return dataset.gather(indices);
+      },
+    };
+    const loader = new DataLoader({
+      ...{ dataset: watched, batchSize: 2, shuffle: true, seed: 8, transform: noise },
+    });
+    const contents = async (batches: Iterable<Batch>) => {
+      const found: number[][] = [];
+      for (const { x, y } of batches) found.push([...(await x.data()), ...(await y.data())]);
+      return found;
+    };
+    const whole = await contents(loader.epoch(3));
+    expect(whole).toHaveLength(5);
+    for (const start of [0, 1, 4, 5]) {
+      gathered.length = 0;
+      expect(await contents(loader.epochFrom(3, start))).toEqual(whole.slice(start));
+      expect(gathered).toEqual([...loader.order(3)].slice(2 * start));
+    }
+  });
+
   it("frees a batch when the next is asked for, at the end, and when the loop is left", async () => {
     const loader = new DataLoader({ dataset: counting(6), batchSize: 2 });
     const before = device().memory().liveBuffers;
@@ -135,6 +173,26 @@ describe("DataLoader", () => {
     for (const { x } of loader) expect(x.isFreed).toBe(false);
     for (const { x } of loader) if (x.size > 0) break;
     expect(device().memory().liveBuffers).toBe(before);
+  });
+
+  it("has a fingerprint of its samples and their order", () => {
+    const options = { dataset: counting(10), batchSize: 4, shuffle: true, seed: 5 };
+    const { fingerprint } = new DataLoader(options);
+    expect(fingerprint).toMatchInlineSnapshot(
+      `"10 samples, batches of 4, shuffled by seed 5, contents 5578d0b0"`,
+    );
+    expect(new DataLoader({ ...options, dataset: counting(10) }).fingerprint).toBe(fingerprint);
+    const others = [
+      { dataset: counting(11).slice(1) },
+      { dataset: counting(11) },
+      { seed: 6 },
+      { shuffle: false },
+      { batchSize: 5 },
+      { dropLast: true },
+    ];
+    const found = others.map((other) => new DataLoader({ ...options, ...other }).fingerprint);
+    expect(new Set([fingerprint, ...found]).size).toBe(7);
+    expect(new DataLoader({ dataset: counting(0) }).fingerprint).toContain("0 samples");
   });
 
   it("takes an empty dataset", async () => {

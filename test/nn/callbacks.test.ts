@@ -3,16 +3,17 @@ import { describe, expect, test } from "vitest";
 import { crossEntropy, manualSeed, tensor } from "../../engine/index.ts";
 import {
   Checkpointer,
-  CsvLogger,
   EarlyStopping,
   GradientAccumulation,
   Learner,
   Linear,
   linesOnly,
   overfittingNotice,
+  ParamScheduler,
   ReduceLROnPlateau,
   SaveBest,
   SGD,
+  type Batch,
   type Callback,
   type EpochRow,
   type Loader,
@@ -60,8 +61,47 @@ describe("EarlyStopping", () => {
     const { learner, said } = learnerWith([pretend(losses), new EarlyStopping(options)]);
     await learner.fit(7, 0.01);
     expect(learner.recorder.rows).toHaveLength(epochs);
-    expect(messages(said).at(-1)).toMatch(/^No improvement of valid_loss since epoch \d: early/);
+    expect(messages(said).at(-1)).toMatch(/^No improvement of valid_loss for \d epochs?: early/);
     expect(learner.stopReason).toBeUndefined();
+  });
+
+  test("needs no options, and the next fit goes on with an epoch of its own", async () => {
+    const { learner, said } = learnerWith([pretend([1, 2, 3]), new EarlyStopping()]);
+    await learner.fit(3, 0.01);
+    expect(messages(said)).toEqual(["No improvement of valid_loss for 1 epoch: early stopping."]);
+    expect(learner.epochsSeen).toBe(2);
+    const asked: number[] = [];
+    class Asked extends Points {
+      override *epoch(index: number): Iterable<Batch> {
+        asked.push(index);
+        yield* super.epoch(index);
+      }
+    }
+    const callbacks = [pretend([1, 2, 3]), new EarlyStopping()];
+    const tuned = makeLearner({ train: new Asked(), callbacks });
+    await tuned.fineTune(1, 0.01, { freezeEpochs: 3 });
+    expect(asked).toEqual([0, 1, 2]);
+    expect(tuned.epochsSeen).toBe(3);
+  });
+
+  test("passes over what is NaN, and says so", async () => {
+    const { learner, said } = learnerWith([pretend([NaN, 1, NaN, 2, 3]), new EarlyStopping()]);
+    await learner.fit(5, 0.01);
+    expect(messages(said)).toMatchInlineSnapshot(`
+      [
+        "EarlyStopping: valid_loss is NaN in epoch 0: passed over.",
+        "EarlyStopping: valid_loss is NaN in epoch 2: passed over.",
+        "No improvement of valid_loss for 1 epoch: early stopping.",
+      ]
+    `);
+    expect(learner.recorder.rows).toHaveLength(4);
+  });
+
+  test("refuses what an empty validation set does not give", async () => {
+    const learner = makeLearner({ valid: new Points(0), callbacks: [new EarlyStopping()] });
+    await expect(learner.fit(1)).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: EarlyStopping: the fit has no valid_loss, for want of validation: [train_loss]. Monitor one of these, or pass a validation set]`,
+    );
   });
 
   test("refuses what is not measured", async () => {
@@ -98,6 +138,20 @@ describe("ReduceLROnPlateau", () => {
       ]
     `);
   });
+});
+
+test("ReduceLROnPlateau refuses a schedule of the learning rate, and no other", async () => {
+  const { learner } = learnerWith([new ReduceLROnPlateau()]);
+  await expect(learner.fitOneCycle(1, 0.01)).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[ArgumentError: ReduceLROnPlateau: the fit has a schedule of the learning rate, which would undo each reduction at once. Use fit, without a ParamScheduler of the learning rate, or leave ReduceLROnPlateau out]`,
+  );
+  await expect(learner.fineTune(1, 0.01)).rejects.toThrow("has a schedule of the learning rate");
+  const lr = new ParamScheduler({ lr: () => 0.1 });
+  await expect(learner.fit(1, 0.01, { callbacks: [lr] })).rejects.toThrow("has a schedule");
+  const momentum = new ParamScheduler({ momentum: () => 0.9 });
+  await learner.fit(1, 0.01, { callbacks: [momentum] });
+  expect(learner.isScheduled("lr")).toBe(false);
+  await learner.lrFind({ numIt: 6 });
 });
 
 describe("SaveBest", () => {
@@ -150,21 +204,6 @@ describe("SaveBest", () => {
     await other.fit(3, 0.01);
     expect(await stateOf(other)).toEqual(await stateOf(learner));
     expect(new SaveBest({ monitor: "accuracy" }).monitor).toBe("accuracy");
-  });
-});
-
-describe("CsvLogger", () => {
-  test("writes a line for each epoch, with all digits", async () => {
-    const written: string[] = [];
-    const logger = new CsvLogger((line) => written.push(line));
-    const { learner } = learnerWith([logger]);
-    await learner.fit(2, 0.01);
-    await learner.fit(1, 0.01);
-    const [head, first, ...more] = logger.text.trimEnd().split("\n");
-    expect(head).toBe("epoch,train_loss,valid_loss,accuracy,time");
-    expect(more).toHaveLength(2);
-    expect(first).toMatch(/^0,\d\.\d{7,},\d\.\d{7,},[\d.]+,00:0\d$/);
-    expect(written.join("")).toBe(logger.text);
   });
 });
 

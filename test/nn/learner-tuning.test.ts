@@ -123,10 +123,14 @@ describe("tune", () => {
     expect(measured()).toEqual([...trainProblems, validProblem]);
     expect(known()).toEqual(measured());
     expect(knownAt).toEqual([0, 2, 2, 2, 2, 3]);
-    expect(states.map(({ tuning }) => tuning && [tuning.done, tuning.total])).toEqual([
-      ...[undefined, [0, 2], [1, 2], undefined, undefined, undefined],
-      ...[undefined, [0, 1], undefined],
+    const told = states.map(({ tuning }) => tuning && [tuning.done, tuning.total]);
+    // Between them batches are reported, and kernels that are compiled, as often as that takes.
+    expect(told.filter((state) => state !== undefined)).toEqual([
+      [0, 2],
+      [1, 2],
+      [0, 1],
     ]);
+    expect([told[0], told.at(-1)]).toEqual([undefined, undefined]);
     expect(printed.map((line) => line.replace(/\d+\.\d(?= s:)|\d+(?=\.$)/g, "_"))).toEqual([
       "epoch     train_loss  valid_loss  time    ",
       "Tuning: problems to measure: _.",

@@ -77,6 +77,16 @@ describe("lrFind", () => {
     expect(broken.stopReason).toBeUndefined();
   });
 
+  test("refuses a loader without batches, as fit does", async () => {
+    const learner = makeLearner({ train: new Points(0) });
+    await expect(learner.lrFind()).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: lrFind: the training loader has no batches: its length is 0. Look for the samples that the split, a filter or dropLast left out]`,
+    );
+    await expect(learner.fit(1)).rejects.toThrow("fit: the training loader has no batches");
+    await expect(learner.fineTune(1)).rejects.toThrow("fineTune: the training loader has no");
+    expect(learner.recorder.rows).toEqual([]);
+  });
+
   test.each([false, true])("leaves no trace in what is trained then; replay %s", async (replay) => {
     const run = async (find: boolean) => {
       manualSeed(5);

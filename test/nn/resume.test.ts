@@ -6,16 +6,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { encodeSafetensors } from "../../data/index.ts";
-import { manualSeed } from "../../engine/index.ts";
+import { manualSeed, reshape } from "../../engine/index.ts";
 import {
+  CancelFitException,
   Checkpointer,
+  CutMix,
   exportStateDict,
   Linear,
+  MixUp,
+  SaveBest,
   SGD,
   type Batch,
   type Callback,
   type Learner,
   type Loader,
+  type StoredCheckpoint,
 } from "../../nn/index.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "../../vision/index.ts";
 import { readCheckpoint } from "../../vision/node.ts";
@@ -79,6 +84,17 @@ describe("a run that is resumed ends bit for bit as one without a break:", () =>
     await compare(fit, 12, makeLearner, { everyBatches: 100 });
   });
 
+  test.each([6, 11])("fineTune that stops early, killed after %d batches", async (batches) => {
+    const stopping: Callback = {
+      afterEpoch: ({ epoch, phase }) => {
+        if (phase === "frozen" && epoch === 1) throw new CancelFitException();
+      },
+    };
+    const fineTune: Fit = (learner, callbacks) =>
+      learner.fineTune(2, 0.02, { freezeEpochs: 4, callbacks: [stopping, ...callbacks] });
+    await compare(fineTune, batches);
+  });
+
   test("with SGD, and a captured step", async () => {
     const optFunc = (groups: ConstructorParameters<typeof SGD>[0]) =>
       new SGD(groups, { momentum: 0.9 });
@@ -109,6 +125,21 @@ describe("a run that is resumed ends bit for bit as one without a break:", () =>
     expect(starts).toEqual([3]);
   });
 
+  test.each([
+    ["MixUp", () => new MixUp({ seed: 3 })],
+    ["CutMix", () => new CutMix({ seed: 3 })],
+  ])("with %s, killed within an epoch", async (_name, mixer) => {
+    const shaped = (order: number, shape: readonly number[]): Callback => ({
+      order,
+      runValid: false,
+      beforeBatch: (learner) => {
+        if (learner.x !== undefined) learner.x = reshape(learner.x, [-1, ...shape]);
+      },
+    });
+    const mixing = () => [shaped(-1, [2, 2, 1]), mixer(), shaped(1, [4])];
+    await compare(oneCycle, 8, () => makeLearner({ callbacks: mixing() }));
+  });
+
   test("in mixed precision", async (context) => {
     if (!device().has("shader-f16")) context.skip();
     await compare(oneCycle, 8, () => makeLearner().toFp16({ growthInterval: 3 }));
@@ -125,6 +156,28 @@ describe("a checkpoint", () => {
     if (saved === undefined) throw new Error("there is no checkpoint");
     return decodeCheckpoint(saved);
   };
+
+  test("stays with the learner until its fit begins", async () => {
+    const best = () => new SaveBest();
+    let saved: StoredCheckpoint | undefined;
+    const write = (checkpoint: StoredCheckpoint): void => {
+      if (checkpoint.progress.place.epoch === 1) saved = checkpoint;
+    };
+    const whole = makeLearner();
+    await whole.fit(3, 0.01, { callbacks: [best(), new Checkpointer({ write })] });
+    if (saved === undefined) throw new Error("there is no checkpoint");
+    const other = makeLearner().resume(saved);
+    await expect(other.fit(3, 0.01)).rejects.toThrow(/state of SaveBest/);
+    const refusing: Callback = {
+      beforeFit: () => {
+        throw new Error("refused");
+      },
+    };
+    await expect(other.fit(3, 0.01, { callbacks: [best(), refusing] })).rejects.toThrow("refused");
+    await other.fit(3, 0.01, { callbacks: [best()] });
+    expect(other.recorder.rows).toHaveLength(3);
+    expect(await stateOf(other)).toEqual(await stateOf(whole));
+  });
 
   test("of a finished fit leaves nothing to do", async () => {
     const learner = makeLearner();
@@ -162,6 +215,19 @@ describe("a checkpoint", () => {
     ).toThrowErrorMatchingInlineSnapshot(
       `[ArgumentError: resume: the checkpoint has 5 batches in an epoch, the learner 4. Make the learner as it was]`,
     );
+    class Others extends Points {
+      readonly datasetSize: number = 37;
+      readonly fingerprint: string = "37 samples, seed 1";
+    }
+    expect(() => makeLearner({ train: new Others() }).resume(saved)).toThrow(
+      "the checkpoint has null samples to train on, the learner 37",
+    );
+    const own = await makeLearner({ train: new Others() }).checkpoint();
+    const split = Object.assign(new Others(), { fingerprint: "37 samples, seed 2" });
+    expect(() => makeLearner({ train: split }).resume(own)).toThrowErrorMatchingInlineSnapshot(
+      `[ArgumentError: resume: the training data are others: then 37 samples, seed 1; now 37 samples, seed 2. Make the loader as it was, with the same samples, split and seed]`,
+    );
+    makeLearner({ train: new Others() }).resume(own);
     expect(() => makeLearner({ optFunc: (groups) => new SGD(groups) }).resume(saved)).toThrow(
       /of another optimizer: Adam/,
     );

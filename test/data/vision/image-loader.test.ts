@@ -2,12 +2,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import {
+  augTransforms,
   ImageLoader,
   loadPixels,
   Normalize,
+  RandomErasing,
+  RandomResizedCrop,
   Resize,
+  Xoshiro128,
+  type Batch,
   type BatchTransform,
   type ImageLoaderOptions,
+  type ImageSource,
   type LoadImage,
 } from "../../../data/index.ts";
 import { mul, UseAfterFreeError, type Tensor } from "../../../engine/index.ts";
@@ -117,6 +123,25 @@ describe("ImageLoader", () => {
     expect(seen[1]?.map((label) => label - 100)).toEqual([...loader.order(1)]);
   });
 
+  it("has a fingerprint of its images and their order, wherever the folder lies", () => {
+    const items = ["here/a.jpg", "here/b.jpg"];
+    const { fingerprint } = loaderOf(0, { items });
+    expect(fingerprint).toMatchInlineSnapshot(
+      `"2 samples, batches of 4, in order, seed 0, contents 19a06493"`,
+    );
+    expect(loaderOf(0, { items: ["there\\x\\a.jpg", "b.jpg"] }).fingerprint).toBe(fingerprint);
+    const others: Partial<ImageLoaderOptions>[] = [
+      { items: items.toReversed() },
+      { items, labels: Int32Array.of(101, 100) },
+      { items, seed: 2 },
+      { items: [plain(2, 2, [1, 2, 3]), plain(2, 2, [1, 2, 3])] },
+      { items: [plain(2, 2, [1, 2, 3]), plain(2, 2, [1, 2, 4])] },
+      { items: [Uint8Array.of(1, 2), Uint8Array.of(2)] },
+    ];
+    const found = others.map((other) => loaderOf(0, other).fingerprint);
+    expect(new Set([fingerprint, ...found]).size).toBe(7);
+  });
+
   it("refuses numbers that make no sense", () => {
     expect(() => loaderOf(1, { batchSize: 0 })).toThrow(
       "the batch size is not a whole number >= 1: 0",
@@ -182,6 +207,38 @@ describe("loading ahead", () => {
     expect(counts.begun).toBe(begun);
     expect(begun).toBeLessThan(40);
     expect(device().memory().liveBytes).toBe(before);
+  });
+});
+
+describe("an epoch from a batch on", () => {
+  it("has the batches of the whole epoch, augmentation included, and decodes no others", async () => {
+    const random = new Xoshiro128(1);
+    const items = Array.from({ length: 10 }, () => ({
+      ...{ width: 9, height: 8 },
+      data: Uint8Array.from({ length: 9 * 8 * 3 }, () => random.below(256)),
+    }));
+    const loaded: ImageSource[] = [];
+    const load: LoadImage = (source, ...rest) => {
+      loaded.push(source);
+      return loadPixels(source, ...rest);
+    };
+    const loader = loaderOf(0, {
+      ...{ items, load, shuffle: true, seed: 6, itemTfms: [new RandomResizedCrop(8)] },
+      batchTfms: () => [...augTransforms({ size: 6 }), new RandomErasing({ p: 1 })],
+    });
+    const contents = async (batches: AsyncIterable<Batch>) => {
+      const found: number[][] = [];
+      for await (const { x, y } of batches) found.push([...(await x.data()), ...(await y.data())]);
+      return found;
+    };
+    const whole = await contents(loader.epoch(2));
+    expect(whole).toHaveLength(3);
+    for (const start of [0, 1, 2, 3]) {
+      loaded.length = 0;
+      expect(await contents(loader.epochFrom(2, start))).toEqual(whole.slice(start));
+      const left = [...loader.order(2)].slice(4 * start);
+      expect(loaded.map((source) => items.findIndex((item) => item === source))).toEqual(left);
+    }
   });
 });
 
