@@ -7,6 +7,7 @@ export {
   exportLearner,
   loadLearner,
   type Exportable,
+  type ExportOptions,
   type LoadLearnerOptions,
 } from "./export-learner.ts";
 export { plotConfusionMatrix, plotTopLosses } from "./interpretation/pictures.ts";

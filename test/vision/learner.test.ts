@@ -1,9 +1,8 @@
-/** @file From a folder of pictures to predictions, and what an exported model keeps. Small pictures of two colours, made here. */
+/** @file From a folder of pictures to predictions, and what an exported model keeps. */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InferenceSession, Tensor as OnnxTensor } from "onnxruntime-node";
-import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Resize } from "../../data/index.ts";
 import { decodePng, getImageFiles, ImageDataLoaders } from "../../data/node.ts";
@@ -18,6 +17,7 @@ import {
   type CnnLearner,
 } from "../../vision/node.ts";
 import { useDevice } from "../device.ts";
+import { isRed, twoColours } from "./pictures.ts";
 
 useDevice();
 
@@ -25,29 +25,12 @@ let folder = "";
 let dls: ImageDataLoaders;
 let learn: CnnLearner;
 
-/** A noisy picture, mostly of one colour. */
-async function picture(file: string, red: number, blue: number, seed: number): Promise<void> {
-  const pixels = Uint8Array.from({ length: 40 * 36 * 3 }, (_, i) => {
-    const noise = ((i * 7919 + seed * 104729) % 61) - 30;
-    return ([red, 60, blue][i % 3] ?? 0) + noise;
-  });
-  await sharp(pixels, { raw: { width: 40, height: 36, channels: 3 } })
-    .png()
-    .toFile(file);
-}
-
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "wgrad-vision-"));
-  await mkdir(join(folder, "images"));
-  for (let i = 0; i < 40; i++) {
-    const isRed = i % 2 === 0;
-    const name = `${isRed ? "Red" : "blue"}_${i}.png`;
-    await picture(join(folder, "images", name), isRed ? 200 : 60, isRed ? 60 : 200, i);
-  }
   manualSeed(1);
-  const images = join(folder, "images");
+  const images = await twoColours(folder, 40);
   dls = await ImageDataLoaders.fromNameFunc(images, await getImageFiles(images), {
-    ...{ validPct: 0.25, seed: 42, bs: 10, labelFunc: (name) => name.startsWith("R") },
+    ...{ validPct: 0.25, seed: 42, bs: 10, labelFunc: isRed },
     itemTfms: [new Resize(32)],
   });
   learn = await cnnLearner(dls, squeezenet1_0, {
