@@ -1,7 +1,15 @@
 /** @file Predictor: a trained model with the transforms and classes that belong to it. */
 import type { ImageLoader, ImageSource, Json, Label, TestLoaderOptions } from "../data/index.ts";
-import { noGrad, openScope, softmax, type Tensor } from "../engine/index.ts";
+import {
+  ArgumentError,
+  formatShape,
+  noGrad,
+  openScope,
+  softmax,
+  type Tensor,
+} from "../engine/index.ts";
 import type { Module } from "../nn/index.ts";
+import { checkClasses } from "./check-classes.ts";
 
 /** What a model says about an image. */
 export interface Prediction {
@@ -45,7 +53,8 @@ export class Predictor {
    * What many images show, in their order. They are decoded while the device computes, and run in batches.
    *
    * @param items paths, bytes of files, or pixels.
-   * @throws ArgumentError when an image cannot be decoded; the message names it.
+   * @throws ArgumentError when an image cannot be decoded, the message names it; and when the model's results are not as many as the
+   * classes.
    */
   predict(items: readonly PredictionItem[], options?: TestLoaderOptions): Promise<Prediction[]>;
   async predict(
@@ -82,15 +91,31 @@ export class Predictor {
 
   async #predictBatch(x: Tensor): Promise<Prediction[]> {
     let reading: Promise<ArrayLike<number>>;
+    let classes: number;
     {
       using _scope = openScope();
-      reading = noGrad(() => softmax(this.model.forward(x), -1)).data();
+      const probabilities = noGrad(() => softmax(this.model.forward(x), -1));
+      classes = this.#classesOf(probabilities, x);
+      reading = probabilities.data();
     }
     const values = Float32Array.from(await reading);
-    const classes = this.vocab.length;
     return Array.from({ length: values.length / classes }, (_, i) =>
       this.#prediction(values.slice(i * classes, (i + 1) * classes)),
     );
+  }
+
+  /** How many results there are for an image. */
+  #classesOf({ shape }: Tensor, x: Tensor): number {
+    const [count, classes] = shape;
+    if (shape.length !== 2 || count !== x.shape[0] || classes === undefined) {
+      throw new ArgumentError(
+        "predict",
+        `the model does not give a row of results for each image: ${formatShape(shape)} for ${formatShape(x.shape)}`,
+        "Use a model that ends in a layer with a result for each class",
+      );
+    }
+    checkClasses("predict", classes, this.vocab);
+    return classes;
   }
 
   #prediction(probabilities: Float32Array): Prediction {

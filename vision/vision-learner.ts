@@ -13,6 +13,7 @@ import {
   type VisionModel,
   type VisionModelOptions,
 } from "../nn/index.ts";
+import { checkClasses } from "./check-classes.ts";
 import { Predictor, type Prediction, type PredictionData } from "./predictor.ts";
 
 /** Images and classes to learn from and to predict with: `ImageDataLoaders` of wgrad/data/node. */
@@ -28,7 +29,7 @@ export interface VisionLearnerOptions
   extends
     Partial<Omit<LearnerOptions, "train" | "valid" | "model" | "splitter">>,
     Omit<VisionModelOptions, "numClasses" | "pretrained"> {
-  /** Classes of the model. Default: those of the data. */
+  /** Results of the model for one image; as many as the data's classes, if these have any. Default: so many. */
   readonly numClasses?: number;
   /** Weights of the body, with torchvision's names or those of a published file. Default: random ones. */
   readonly weights?: TorchState;
@@ -82,7 +83,7 @@ export class VisionLearner extends Learner {
  * ```
  * `cnnLearner` of wgrad/vision/node reads the weights itself. Source: fastai, `vision_learner`.
  *
- * @throws ArgumentError for weights that do not fit, or data without classes.
+ * @throws ArgumentError for weights that do not fit, data without classes, or `numClasses` that is not their number.
  */
 export function visionLearner(
   dls: VisionData,
@@ -108,6 +109,7 @@ export function visionModel(
       "Load labelled images, or pass numClasses",
     );
   }
+  checkClasses("visionLearner", numClasses, dls.vocab);
   const pretrained = weights === undefined ? {} : { pretrained: weights };
   const model = createVisionModel(arch, { ...options, numClasses, ...pretrained });
   if (normalize && model.normalization !== undefined) dls.addNormalize(model.normalization);
