@@ -8,7 +8,7 @@ import {
   softmax,
   type Tensor,
 } from "../engine/index.ts";
-import type { Module } from "../nn/index.ts";
+import { inEvaluation, type Module } from "../nn/index.ts";
 import { checkClasses } from "./check-classes.ts";
 
 /** What a model says about an image. */
@@ -50,7 +50,8 @@ export class Predictor {
   /** What one image shows. Errors as of several. */
   predict(item: PredictionItem, options?: TestLoaderOptions): Promise<Prediction>;
   /**
-   * What many images show, in their order. They are decoded while the device computes, and run in batches.
+   * What many images show, in their order. They are decoded while the device computes, and run in batches, in evaluation mode; the
+   * model's own mode stays as it is, so that predictions during a fit change nothing in it.
    *
    * @param items paths, bytes of files, or pixels.
    * @throws ArgumentError when an image cannot be decoded, the message names it; and when the model's results are not as many as the
@@ -72,19 +73,12 @@ export class Predictor {
     options: TestLoaderOptions,
   ): Promise<Prediction[]> {
     if (items.length === 0) return [];
-    const { model } = this;
-    const wasTraining = model.training;
-    model.eval();
     const results: Promise<Prediction[]>[] = [];
-    try {
-      for await (const { x } of this.data.testLoader(items, options).epoch(0)) {
-        const reading = this.#predictBatch(x);
-        // Awaited below; until then nobody else looks at it.
-        reading.catch(() => undefined);
-        results.push(reading);
-      }
-    } finally {
-      model.train(wasTraining);
+    for await (const { x } of this.data.testLoader(items, options).epoch(0)) {
+      const reading = this.#predictBatch(x);
+      // Awaited below; until then nobody else looks at it.
+      reading.catch(() => undefined);
+      results.push(reading);
     }
     return (await Promise.all(results)).flat();
   }
@@ -94,7 +88,9 @@ export class Predictor {
     let classes: number;
     {
       using _scope = openScope();
-      const probabilities = noGrad(() => softmax(this.model.forward(x), -1));
+      const probabilities = inEvaluation(this.model, () =>
+        noGrad(() => softmax(this.model.forward(x), -1)),
+      );
       classes = this.#classesOf(probabilities, x);
       reading = probabilities.data();
     }

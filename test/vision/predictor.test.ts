@@ -1,8 +1,27 @@
 /** @file What predictions take, give and refuse. Small models, so that many of them are quick. */
 import { describe, expect, test } from "vitest";
-import { ImagePipeline, Resize, type Label, type RgbImage } from "../../data/index.ts";
-import { manualSeed } from "../../engine/index.ts";
-import { Conv2d, Flatten, GlobalAveragePool, Linear, Sequential } from "../../nn/index.ts";
+import {
+  ImageLoader,
+  ImagePipeline,
+  loadPixels,
+  Resize,
+  type Label,
+  type RgbImage,
+} from "../../data/index.ts";
+import { crossEntropy, manualSeed } from "../../engine/index.ts";
+import {
+  BatchNorm1d,
+  Conv2d,
+  Dropout,
+  Flatten,
+  GlobalAveragePool,
+  hookForward,
+  Learner,
+  Linear,
+  linesOnly,
+  Sequential,
+  type Callback,
+} from "../../nn/index.ts";
 import { Predictor } from "../../vision/index.ts";
 import { useDevice } from "../device.ts";
 
@@ -50,5 +69,63 @@ describe("a model with another number of results than there are classes", () => 
     ).predict(pixels());
     expect(probabilities).toHaveLength(5);
     expect(label).toBe(index);
+  });
+});
+
+describe("a model in training mode", () => {
+  /** In training it changes its statistics, drops numbers, and takes no batch of one image. */
+  function moody(): Sequential {
+    manualSeed(1);
+    return new Sequential(
+      new GlobalAveragePool(),
+      new BatchNorm1d({ numFeatures: 3 }),
+      new Dropout(),
+      new Linear({ inFeatures: 3, outFeatures: 2 }),
+    );
+  }
+  const images = Array.from({ length: 12 }, (_, i) => pixels(10, 9, i));
+
+  test("predicts in evaluation mode, and each module has its own mode back", async () => {
+    const model = moody();
+    const [, norm] = model
+      .modules()
+      .filter((module) => module === model || module instanceof BatchNorm1d);
+    norm?.eval();
+    const modes = () => model.modules().map(({ training }) => training);
+    const [before, seen] = [modes(), [] as boolean[]];
+    const stop = hookForward(model, () => seen.push(...modes()));
+    const predictor = new Predictor(model, pipeline(["cat", "dog"]));
+    const both = Promise.all([predictor.predict(images, { bs: 1 }), predictor.predict(images)]);
+    expect(modes()).toEqual(before);
+    const [one, other] = await both;
+    stop();
+    expect(modes()).toEqual(before);
+    expect(before).toContain(true);
+    expect(seen).not.toContain(true);
+    for (const [i, { probabilities }] of one.entries()) {
+      expect(probabilities[0]).toBeCloseTo(other[i]?.probabilities[0] ?? NaN, 6);
+    }
+  });
+
+  test("is trained the same while it predicts", async () => {
+    const train = async (callback: (predictor: Predictor) => Callback): Promise<unknown> => {
+      const model = moody();
+      const loader = new ImageLoader({
+        ...{ items: images, labels: Int32Array.from(images, (_, i) => i % 2), load: loadPixels },
+        ...{ itemTfms: [new Resize(8)], batchTfms: () => [], training: true, batchSize: 4 },
+      });
+      const learn = new Learner({
+        ...{ train: loader, model, loss: crossEntropy, progress: linesOnly(() => undefined) },
+      });
+      const predictor = new Predictor(model, pipeline(["cat", "dog"]));
+      await learn.fit(3, 1e-2, { callbacks: [callback(predictor)] });
+      return Promise.all(Array.from(model.stateEntries().values(), ({ tensor }) => tensor.data()));
+    };
+    const pending: Promise<unknown>[] = [];
+    const predicting = (predictor: Predictor): Callback => ({
+      afterBatch: () => void pending.push(predictor.predict(images, { bs: 1 })),
+    });
+    expect(await train(predicting)).toEqual(await train(() => ({})));
+    expect(await Promise.all(pending)).toHaveLength(9);
   });
 });
