@@ -1,5 +1,12 @@
 /** @file Predictor: a trained model with the transforms and classes that belong to it. */
-import type { ImageLoader, ImageSource, Json, Label, TestLoaderOptions } from "../data/index.ts";
+import {
+  sourceName,
+  type ImageLoader,
+  type ImageSource,
+  type Json,
+  type Label,
+  type TestLoaderOptions,
+} from "../data/index.ts";
 import {
   ArgumentError,
   formatShape,
@@ -55,7 +62,7 @@ export class Predictor {
    *
    * @param items paths, bytes of files, or pixels.
    * @throws ArgumentError when an image cannot be decoded, the message names it; and when the model's results are not as many as the
-   * classes.
+   * classes, or NaN; the message says for which image.
    */
   predict(items: readonly PredictionItem[], options?: TestLoaderOptions): Promise<Prediction[]>;
   async predict(
@@ -80,7 +87,9 @@ export class Predictor {
       reading.catch(() => undefined);
       results.push(reading);
     }
-    return (await Promise.all(results)).flat();
+    const all = (await Promise.all(results)).flat();
+    refuseNaN(all, items);
+    return all;
   }
 
   async #predictBatch(x: Tensor): Promise<Prediction[]> {
@@ -118,6 +127,22 @@ export class Predictor {
     const index = probabilities.indexOf(Math.max(...probabilities));
     return { label: this.vocab[index] ?? index, index, probabilities };
   }
+}
+
+/** A model that diverged says NaN of everything, or of some images. */
+function refuseNaN(predictions: readonly Prediction[], items: readonly PredictionItem[]): void {
+  const i = predictions.findIndex(({ probabilities }) => probabilities.some(Number.isNaN));
+  if (i < 0) return;
+  throw new ArgumentError(
+    "predict",
+    `the model gives NaN for ${nameOf(items[i] ?? "", i)}`,
+    "Its weights are not finite if training diverged: train again at a lower learning rate",
+  );
+}
+
+/** `image 3 (cat.jpg)`. */
+function nameOf(item: PredictionItem, i: number): string {
+  return typeof item === "string" ? `image ${i} (${item})` : sourceName(item, i);
 }
 
 function isList(

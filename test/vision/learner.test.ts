@@ -173,9 +173,27 @@ describe("what a classifier gets wrong", () => {
     }
   });
 
+  const judge = (rows: number[][], targets: number[], vocab: readonly string[]) => () =>
+    new ClassificationInterpretation(logits(rows, targets), vocab);
+
   test("refuses scores that are not one for each class", () => {
-    expect(() => new ClassificationInterpretation(logits([[1, 2, 3]], [0]), ["a", "b"])).toThrow(
-      /shape \[3\] for 2 classes/,
+    expect(judge([[1, 2, 3]], [0], ["a", "b"])).toThrow(
+      /shape \[1, 3\] for 1 targets of 2 classes/,
     );
+    expect(judge([[1, 2, 3]], [0, 1], ["a", "b", "c"])).toThrow(/shape \[1, 3\] for 2 targets/);
+    expect(judge([], [], ["a", "b", "c"])).toThrow(/0 images.*validPct 0/);
+  });
+
+  test("refuses models that diverged, and images without labels", () => {
+    const vocab = ["a", "b", "c"];
+    const good = [1, 2, 3];
+    expect(judge([good, [NaN, NaN, NaN]], [0, 1], vocab)).toThrow(
+      /image 1 are NaN or infinite: NaN/,
+    );
+    expect(judge([[1, Infinity, 3]], [0], vocab)).toThrow(/image 0 are NaN or infinite: 1, Inf/);
+    expect(judge([good, good], [0, -1], vocab)).toThrow(
+      /target of image 1 is no class: -1.*labels/,
+    );
+    expect(judge([good], [3], vocab)).toThrow(/is no class: 3/);
   });
 });

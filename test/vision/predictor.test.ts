@@ -72,6 +72,21 @@ describe("a model with another number of results than there are classes", () => 
   });
 });
 
+describe("a model that diverged", () => {
+  const predictor = () => {
+    const model = classifier(2);
+    const [weight] = model.parameters();
+    weight?.write(new Float32Array(weight.size).fill(NaN));
+    return new Predictor(model, pipeline(["cat", "dog"]));
+  };
+
+  test("is refused, with the image", async () => {
+    await expect(predictor().predict([pixels(), pixels()])).rejects.toThrow(
+      "predict: the model gives NaN for image 0 (10 x 9 pixels)",
+    );
+  });
+});
+
 describe("a model in training mode", () => {
   /** In training it changes its statistics, drops numbers, and takes no batch of one image. */
   function moody(): Sequential {

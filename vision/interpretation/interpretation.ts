@@ -40,16 +40,31 @@ export class ClassificationInterpretation {
   /** All images, in the order of the validation set. */
   readonly images: readonly JudgedImage[];
 
-  /** @throws ArgumentError when the predictions are not one score for each class and image. */
+  /**
+   * @throws ArgumentError when there are no images, the predictions are not one score for each class and image, a score is NaN, or a target is no class, as
+   * those of images without labels.
+   */
   constructor({ predictions, shape, targets }: Logits, vocab: readonly Label[]) {
     const classes = vocab.length;
-    if (shape.length !== 1 || shape[0] !== classes) {
+    if (targets.length === 0) {
       throw new ArgumentError(
         "ClassificationInterpretation",
-        `predictions of shape [${shape.join(", ")}] for ${classes} classes`,
+        "there is nothing to judge: the loader gave 0 images",
+        "Judge a loader that has images; with validPct 0 the validation set has none",
+      );
+    }
+    if (
+      shape.length !== 1 ||
+      shape[0] !== classes ||
+      predictions.length !== classes * targets.length
+    ) {
+      throw new ArgumentError(
+        "ClassificationInterpretation",
+        `predictions of shape [${[predictions.length / shape.reduce((a, b) => a * b, 1), ...shape].join(", ")}] for ${targets.length} targets of ${classes} classes`,
         "Pass what learner.getPreds() gave, and the learner's vocab",
       );
     }
+    checkTargets(targets, classes);
     this.vocab = vocab;
     this.images = Array.from(targets, (actual, item) =>
       judge(predictions.subarray(item * classes, (item + 1) * classes), actual, item),
@@ -91,9 +106,7 @@ export class ClassificationInterpretation {
   /** The `count` images with the largest losses (or, with `largest: false`, the smallest), in this order. Default: all. */
   topLosses(count = this.images.length, { largest = true } = {}): JudgedImage[] {
     const sign = largest ? 1 : -1;
-    // NaN, of a model that diverged, is the worst loss.
-    const rank = ({ loss }: JudgedImage): number => (Number.isNaN(loss) ? Infinity : loss);
-    const sorted = [...this.images].sort((a, b) => sign * (rank(b) - rank(a)) || a.item - b.item);
+    const sorted = [...this.images].sort((a, b) => sign * (b.loss - a.loss) || a.item - b.item);
     return sorted.slice(0, Math.max(0, count));
   }
 
@@ -105,7 +118,7 @@ export class ClassificationInterpretation {
   /** The confusion matrix and the pairs that are confused most, for people. */
   toString(): string {
     const { images, errors } = this;
-    const percent = images.length === 0 ? 0 : (100 * errors.length) / images.length;
+    const percent = (100 * errors.length) / images.length;
     const pairs = this.mostConfused().slice(0, 10);
     return [
       `${images.length} images, ${errors.length} wrong (${percent.toFixed(2)} %)`,
@@ -134,11 +147,29 @@ export class ClassificationInterpretation {
   }
 }
 
+/** Images without labels have the target -1. */
+function checkTargets(targets: Float32Array, classes: number): void {
+  const item = targets.findIndex((y) => !Number.isInteger(y) || y < 0 || y >= classes);
+  if (item < 0) return;
+  throw new ArgumentError(
+    "ClassificationInterpretation",
+    `the target of image ${item} is no class: ${targets[item]}, there are ${classes} classes`,
+    "Judge a loader with labels: the training or validation set, not testLoader",
+  );
+}
+
 /** Cross-entropy through the logarithm of the sum of exponentials, so that a probability of 1e-50 has a finite loss. */
 function judge(logits: Float32Array, actual: number, item: number): JudgedImage {
   const largest = Math.max(...logits);
   const sum = logits.reduce((total, logit) => total + Math.exp(logit - largest), 0);
   const probability = (index: number): number => Math.exp((logits[index] ?? NaN) - largest) / sum;
+  if (Number.isNaN(sum)) {
+    throw new ArgumentError(
+      "ClassificationInterpretation",
+      `the scores of image ${item} are NaN or infinite: ${logits.slice(0, 5).join(", ")}${logits.length > 5 ? ", ..." : ""}`,
+      "The model's weights are not finite if training diverged: train again at a lower learning rate",
+    );
+  }
   const predicted = logits.indexOf(largest);
   return {
     ...{ item, actual, predicted },
