@@ -15,6 +15,7 @@ export {
 export {
   visionLearner,
   VisionLearner,
+  type ImagePredictions,
   type VisionData,
   type VisionLearnerOptions,
 } from "./vision-learner.ts";

@@ -10,5 +10,5 @@ export {
   type ExportOptions,
   type LoadLearnerOptions,
 } from "./export-learner.ts";
-export { plotConfusionMatrix, plotTopLosses } from "./interpretation/pictures.ts";
+export { plotConfusionMatrix, plotTopLosses, type PictureData } from "./interpretation/pictures.ts";
 export { writeOnnx } from "./onnx/write-onnx.ts";

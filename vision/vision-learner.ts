@@ -1,6 +1,11 @@
 /** @file VisionLearner: a learner that knows its images and classes, so it can predict from a picture and be exported. */
-import type { ImageSource, Label, TestLoaderOptions } from "../data/index.ts";
-import { ArgumentError, crossEntropy } from "../engine/index.ts";
+import {
+  ImageLoader,
+  type ImageSource,
+  type Label,
+  type TestLoaderOptions,
+} from "../data/index.ts";
+import { ArgumentError, crossEntropy, type Tensor } from "../engine/index.ts";
 import {
   createVisionModel,
   Learner,
@@ -9,6 +14,7 @@ import {
   type Loader,
   type ModelFunction,
   type Normalization,
+  type Predictions,
   type TorchState,
   type VisionModel,
   type VisionModelOptions,
@@ -37,6 +43,12 @@ export interface VisionLearnerOptions
   readonly normalize?: boolean;
 }
 
+/** Predictions that know their images. */
+export interface ImagePredictions extends Predictions {
+  /** The images, in the order of the predictions; left out when the loader is no `ImageLoader`. */
+  readonly items?: readonly ImageSource[];
+}
+
 /** A `Learner` of a `VisionModel`. */
 export class VisionLearner extends Learner {
   declare readonly model: VisionModel;
@@ -59,6 +71,18 @@ export class VisionLearner extends Learner {
   /** The model with its transforms, for predictions. */
   get predictor(): Predictor {
     return new Predictor(this.model, this.dls);
+  }
+
+  /** See `Learner.getPreds`; with the images, so that `ClassificationInterpretation` can name and show them. */
+  override async getPreds(
+    loader: Loader | undefined = this.valid,
+    activation?: (predictions: Tensor) => Tensor,
+  ): Promise<ImagePredictions> {
+    const predictions = await super.getPreds(loader, activation);
+    if (!(loader instanceof ImageLoader)) return predictions;
+    // Predictions are of epoch 0.
+    const order = loader.order(0).subarray(0, predictions.targets.length);
+    return { ...predictions, items: Array.from(order, (index) => loader.items[index] ?? "") };
   }
 
   /** What one image shows: a path, the bytes of a file, or pixels. Errors as of several. */

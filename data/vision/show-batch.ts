@@ -84,6 +84,6 @@ export async function imagesOf(
       ...{ width, height },
       data: new Uint8Array(bytes.buffer, i * height * width * 3, height * width * 3),
     },
-    title: String(pipeline.vocab[index] ?? ""),
+    title: [{ text: String(pipeline.vocab[index] ?? "") }],
   }));
 }

@@ -1,11 +1,11 @@
 /** @file From a folder of pictures to predictions, and what an exported model keeps. */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { InferenceSession, Tensor as OnnxTensor } from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Resize } from "../../data/index.ts";
-import { decodePng, getImageFiles, ImageDataLoaders } from "../../data/node.ts";
+import { decodePng, getImageFiles, imagesOf, ImageDataLoaders } from "../../data/node.ts";
 import { manualSeed, noGrad, randomUniform } from "../../engine/index.ts";
 import { accuracy, errorRate, linesOnly, squeezenet1_0 } from "../../nn/index.ts";
 import { ClassificationInterpretation } from "../../vision/index.ts";
@@ -16,6 +16,7 @@ import {
   plotTopLosses,
   type CnnLearner,
 } from "../../vision/node.ts";
+import { topLossImages } from "../../vision/interpretation/pictures.ts";
 import { useDevice } from "../device.ts";
 import { isRed, twoColours } from "./pictures.ts";
 
@@ -164,13 +165,84 @@ describe("what a classifier gets wrong", () => {
     `);
   });
 
-  test("and in pictures", async () => {
-    const own = new ClassificationInterpretation(await learn.getPreds(), learn.vocab);
-    for (const png of [await plotConfusionMatrix(own), await plotTopLosses(own, dls, 4)]) {
-      const { width, height, data } = decodePng(png);
-      expect(Math.min(width, height)).toBeGreaterThan(100);
-      expect(new Set(data).size).toBeGreaterThan(20);
+  test("names the images of the loader that was judged", async () => {
+    for (const loader of [dls.train, dls.valid]) {
+      const own = new ClassificationInterpretation(await learn.getPreds(loader), learn.vocab);
+      expect(own.images).toHaveLength(loader === dls.train ? 30 : 10);
+      for (const { file = "", actual } of own.images) {
+        expect(isRed(basename(file))).toBe(own.nameOf(actual));
+        expect(loader.items).toContain(file);
+      }
     }
+  });
+
+  test("shows these images in their order, with their titles", async () => {
+    const own = new ClassificationInterpretation(await learn.getPreds(dls.train), learn.vocab);
+    const tiles = await topLossImages(own, dls, 5);
+    expect(tiles).toHaveLength(5);
+    for (const [i, judged] of own.topLosses(5).entries()) {
+      const { predicted, actual, predictedProbability, actualProbability, loss } = judged;
+      expect(tiles[i]?.title).toEqual([
+        { text: String(own.nameOf(predicted)), number: predictedProbability.toFixed(2) },
+        { text: `is ${String(own.nameOf(actual))}`, number: actualProbability.toFixed(2) },
+        { text: "loss", number: loss.toFixed(2) },
+      ]);
+      const [wanted] = await imagesOf(dls, await dls.testLoader([judged.file ?? ""]).oneBatch());
+      expect(tiles[i]?.image).toEqual(wanted?.image);
+    }
+  });
+
+  test("draws them, the worst first", async () => {
+    const colours = [
+      [250, 20, 20],
+      [20, 250, 20],
+      [20, 20, 250],
+      [250, 250, 20],
+    ] as const;
+    const items = colours.map((colour) => ({
+      ...{ width: 32, height: 32 },
+      data: Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => colour[i % 3] ?? 0),
+    }));
+    const rows = [2, 4, 1, 3].map((loss) => [loss, 0]);
+    const own = new ClassificationInterpretation(
+      {
+        predictions: Float32Array.from(rows.flat()),
+        shape: [2],
+        targets: new Float32Array(4).fill(1),
+        items,
+      },
+      ["no", "yes"],
+    );
+    const { width, height, data } = decodePng(await plotTopLosses(own, dls, 4));
+    const quarters = [0.3, 0.8].flatMap((y) =>
+      [0.25, 0.75].map((x) => {
+        const at =
+          (Math.floor(y * height) * width + Math.floor(x * width)) * (data.length / width / height);
+        return colours.findIndex((colour) =>
+          colour.every((value, c) => Math.abs(value - (data[at + c] ?? NaN)) < 4),
+        );
+      }),
+    );
+    expect(quarters).toEqual([1, 3, 0, 2]);
+    expect(own.images[0]).not.toHaveProperty("file");
+  });
+
+  test("draws the confusion matrix", async () => {
+    const { width, height, data } = decodePng(await plotConfusionMatrix(interpretation));
+    expect(Math.min(width, height)).toBeGreaterThan(100);
+    expect(new Set(data).size).toBeGreaterThan(20);
+  });
+
+  test("shows nothing where it is not known which images were judged", async () => {
+    await expect(plotTopLosses(interpretation, dls)).rejects.toThrow(
+      "plotTopLosses: it is not known which images were judged: items undefined.",
+    );
+    const own = new ClassificationInterpretation(await learn.getPreds(), learn.vocab);
+    await expect(plotTopLosses(own, dls, 0)).rejects.toThrow("there is nothing to show: count 0");
+    const wrong = { ...logits([[1, 2, 3]], [0]), items: ["a.png", "b.png"] };
+    expect(() => new ClassificationInterpretation(wrong, ["a", "b", "c"])).toThrow(
+      "there are not as many images as predictions: 2 and 1",
+    );
   });
 
   const judge = (rows: number[][], targets: number[], vocab: readonly string[]) => () =>

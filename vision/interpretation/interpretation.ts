@@ -1,12 +1,14 @@
 /** @file ClassificationInterpretation: what a classifier confuses, and which images it got most wrong. */
-import type { Label } from "../../data/index.ts";
+import type { ImageSource, Label } from "../../data/index.ts";
 import { ArgumentError } from "../../engine/index.ts";
 import type { Predictions } from "../../nn/index.ts";
 
 /** One image and what the model said of it. */
 export interface JudgedImage {
-  /** Its place in the validation set. */
+  /** Its place in the predictions; in those of the validation set, its index there. */
   readonly item: number;
+  /** Its path; left out for pixels and bytes, and when the predictions do not know their images. */
+  readonly file?: string;
   /** Cross-entropy: -ln of the probability of the actual class. */
   readonly loss: number;
   /** Index of the likeliest class. */
@@ -24,11 +26,14 @@ export interface Confusion {
   readonly count: number;
 }
 
-/** What `learner.getPreds()` gives, without an activation. */
-export type Logits = Predictions;
+/** What `learner.getPreds()` gives, without an activation: of a `VisionLearner` with the images. */
+export interface Logits extends Predictions {
+  /** The images, in the order of the predictions. Default: not known. */
+  readonly items?: readonly ImageSource[];
+}
 
 /**
- * Judges a classifier by its validation set. Source: fastai, `ClassificationInterpretation`.
+ * Judges a classifier by the predictions of a loader: the validation set, or another with labels, `learn.getPreds(dls.train)`. Source: fastai, `ClassificationInterpretation`.
  *
  * ```ts
  * const interpretation = new ClassificationInterpretation(await learn.getPreds(), learn.vocab);
@@ -37,14 +42,16 @@ export type Logits = Predictions;
  */
 export class ClassificationInterpretation {
   readonly vocab: readonly Label[];
-  /** All images, in the order of the validation set. */
+  /** All images, in the order of the predictions. */
   readonly images: readonly JudgedImage[];
+  /** The images themselves, in this order; undefined when the predictions do not know them. */
+  readonly items: readonly ImageSource[] | undefined;
 
   /**
-   * @throws ArgumentError when there are no images, the predictions are not one score for each class and image, a score is NaN, or a target is no class, as
+   * @throws ArgumentError when there are no images or other items, the predictions are not one score for each class and image, a score is NaN, or a target is no class, as
    * those of images without labels.
    */
-  constructor({ predictions, shape, targets }: Logits, vocab: readonly Label[]) {
+  constructor({ predictions, shape, targets, items }: Logits, vocab: readonly Label[]) {
     const classes = vocab.length;
     if (targets.length === 0) {
       throw new ArgumentError(
@@ -65,10 +72,15 @@ export class ClassificationInterpretation {
       );
     }
     checkTargets(targets, classes);
+    checkItems(items, targets.length);
     this.vocab = vocab;
-    this.images = Array.from(targets, (actual, item) =>
-      judge(predictions.subarray(item * classes, (item + 1) * classes), actual, item),
-    );
+    this.items = items;
+    this.images = Array.from(targets, (actual, item) => {
+      const source = items?.[item];
+      const file = typeof source === "string" ? { file: source } : {};
+      const logits = predictions.subarray(item * classes, (item + 1) * classes);
+      return { ...judge(logits, actual, item), ...file };
+    });
   }
 
   /** Images whose likeliest class is another than their own. */
@@ -145,6 +157,15 @@ export class ClassificationInterpretation {
       ...cells.map((row, i) => line(names[i] ?? "", row)),
     ];
   }
+}
+
+function checkItems(items: readonly ImageSource[] | undefined, count: number): void {
+  if (items === undefined || items.length === count) return;
+  throw new ArgumentError(
+    "ClassificationInterpretation",
+    `there are not as many images as predictions: ${items.length} and ${count}`,
+    "Pass the images in the order of the predictions, or leave items out",
+  );
 }
 
 /** Images without labels have the target -1. */
