@@ -154,15 +154,70 @@ describe("what a classifier gets wrong", () => {
       "4 images, 2 wrong (50.00 %)
 
               predicted
-      actual  ant  bee  cat
-      ant       1    1    0
-      bee       0    1    0
-      cat       0    1    0
+      actual ant  bee  cat
+      ant     [1]   1    .
+      bee      .   [1]   .
+      cat      .    1   [0]
 
       most confused
         1 x ant taken for bee
-        1 x cat taken for bee"
+        1 x cat taken for bee
+
+      top losses
+          loss  predicted  actual    image
+        200.00  bee 1.00   ant 0.00  number 3
+          2.17  bee 0.84   cat 0.11  number 2
+          0.07  bee 0.94   bee 0.94  number 1
+          0.01  ant 0.99   ant 0.99  number 0"
     `);
+  });
+
+  test("says it in words of 37 classes, and of more", () => {
+    const perfect = (classes: number) => {
+      const rows = Array.from({ length: 2 * classes }, (_, i) => {
+        const predicted = i === 1 ? 36 : i % classes;
+        return Array.from({ length: classes }, (_, j) => (j === predicted ? 9 : 0));
+      });
+      const targets = rows.map((_, i) => i % classes);
+      return new ClassificationInterpretation(
+        {
+          ...logits(rows, targets),
+          shape: [classes],
+          items: rows.map((_, i) => `images/${i}.jpg`),
+        },
+        targets.slice(0, classes).map((i) => `breed_${i}`),
+      );
+    };
+    const lines = String(perfect(37)).split("\n");
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(180);
+    expect(lines.slice(0, 6).map((line) => line.replace(/ +/g, " "))).toEqual([
+      "74 images, 1 wrong (1.35 %)",
+      "",
+      " predicted",
+      `actual ${Array.from({ length: 37 }, (_, i) => i).join(" ")}`,
+      ` 0 breed_0 [2]${" .".repeat(36)}`,
+      ` 1 breed_1 . [1]${" .".repeat(34)} 1`,
+    ]);
+    expect(lines.slice(-11)).toMatchInlineSnapshot(`
+      [
+        "",
+        "most confused",
+        "  1 x breed_1 taken for breed_36",
+        "",
+        "top losses",
+        "  loss  predicted      actual        image",
+        "  9.00  breed_36 1.00  breed_1 0.00  images/1.jpg",
+        "  0.00  breed_0 1.00   breed_0 1.00  images/0.jpg",
+        "  0.00  breed_2 1.00   breed_2 1.00  images/2.jpg",
+        "  0.00  breed_3 1.00   breed_3 1.00  images/3.jpg",
+        "  0.00  breed_4 1.00   breed_4 1.00  images/4.jpg",
+      ]
+    `);
+    const many = String(perfect(41));
+    expect(many).not.toContain("[2]");
+    expect(many).toContain("1 x breed_1 taken for breed_36");
+    expect(many.split("\n")).toHaveLength(12);
+    expect(perfect(41).topLossesText().split("\n")).toHaveLength(11);
   });
 
   test("names the images of the loader that was judged", async () => {

@@ -2,6 +2,7 @@
 import type { ImageSource, Label } from "../../data/index.ts";
 import { ArgumentError } from "../../engine/index.ts";
 import type { Predictions } from "../../nn/index.ts";
+import { interpretationText, topLossesText } from "./words.ts";
 
 /** One image and what the model said of it. */
 export interface JudgedImage {
@@ -127,35 +128,20 @@ export class ClassificationInterpretation {
     return this.vocab[index] ?? index;
   }
 
-  /** The confusion matrix and the pairs that are confused most, for people. */
-  toString(): string {
-    const { images, errors } = this;
-    const percent = (100 * errors.length) / images.length;
-    const pairs = this.mostConfused().slice(0, 10);
-    return [
-      `${images.length} images, ${errors.length} wrong (${percent.toFixed(2)} %)`,
-      ...(this.vocab.length <= 20 ? ["", ...this.#matrixLines()] : []),
-      ...(pairs.length === 0 ? [] : ["", "most confused"]),
-      ...pairs.map(
-        ({ actual, predicted, count }) => `  ${count} x ${actual} taken for ${predicted}`,
-      ),
-    ].join("\n");
+  /**
+   * The images with the largest losses, a line each: the loss, what it was taken for and what it is, both with the probability that the
+   * model gave them, and the file's path, or the number of the image where that is not known. Default: 9.
+   */
+  topLossesText(count = 9): string {
+    return topLossesText(this, count);
   }
 
-  #matrixLines(): string[] {
-    const names = this.vocab.map(String);
-    const cells = this.confusionMatrix().map((row) => row.map(String));
-    const head = Math.max(...names.map(({ length }) => length), "actual".length);
-    const widths = names.map(({ length }, i) =>
-      Math.max(length, ...cells.map((row) => (row[i] ?? "").length)),
-    );
-    const line = (name: string, values: readonly string[]): string =>
-      [name.padEnd(head), ...values.map((value, i) => value.padStart(widths[i] ?? 0))].join("  ");
-    return [
-      `${"".padEnd(head)}  predicted`,
-      line("actual", names),
-      ...cells.map((row, i) => line(names[i] ?? "", row)),
-    ];
+  /**
+   * For people: the share of errors; the confusion matrix, in which what is right stands in brackets and points are zeros; the pairs that
+   * are confused most; and the five largest losses. Above 40 classes there is no matrix.
+   */
+  toString(): string {
+    return interpretationText(this);
   }
 }
 
