@@ -23,5 +23,5 @@ export type { OnnxBuilder, OnnxValue } from "./onnx/builder.ts";
 export type { ModuleClass, OnnxEmitter } from "./onnx/emitter.ts";
 export { encodeOnnx, type OnnxOptions } from "./onnx/encode-onnx.ts";
 export type { OnnxAttribute } from "./onnx/graph.ts";
-export type { OnnxPreprocessing } from "./onnx/preprocessing.ts";
+export type { OnnxPreprocessing, OnnxTransform } from "./onnx/preprocessing.ts";
 export { registerOnnx } from "./onnx/registry.ts";

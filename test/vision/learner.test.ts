@@ -84,7 +84,7 @@ describe("a learner on pictures", () => {
     const file = join(folder, "model.onnx");
     await learn.exportOnnx(file);
     const text = (await readFile(file)).toString("latin1");
-    expect(text).toContain('"resize":{"method":"crop","size":[32,32]}');
+    expect(text).toContain('"Resize","settings":{"size":[32,32],"method":"crop"');
     expect(text).toContain('["false","true"]');
     const x = noGrad(() => randomUniform([2, 32, 32, 3]));
     const pixels = await x.data();
