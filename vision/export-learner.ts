@@ -8,6 +8,7 @@ import { ArgumentError } from "../engine/index.ts";
 import { exportStateDict, importStateDict, type Module, type VisionModel } from "../nn/index.ts";
 import { checkSettings } from "./check-settings.ts";
 import { modelCard, modelFiles, modelOfCard, parseModelCard } from "./model-card.ts";
+import { notWritten } from "./not-written.ts";
 import { Predictor, type PredictionData } from "./predictor.ts";
 
 /** What can be exported: a `VisionLearner`, or a model with its data. */
@@ -50,8 +51,7 @@ export async function exportLearner(
     await rename(`${weights}.part`, weights);
     await rename(`${text}.part`, text);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ArgumentError("export", `the model cannot be written: ${reason}`, "Check the folder");
+    throw await notWritten("export", folder, "folder", error);
   }
 }
 

@@ -139,6 +139,15 @@ describe("an exported model", () => {
     );
   });
 
+  test("is not written where a file has the folder's name", async () => {
+    const learn = await learnerOf({ itemTfms: [new Resize(32)] });
+    const file = join(folder, "file");
+    await writeFile(file, "");
+    await expect(learn.export(file)).rejects.toThrow(
+      `export: the model cannot be written, there is a file of this name: ${file}. Pass the path of a folder`,
+    );
+  });
+
   test("is not written when its settings would not come back", async () => {
     const out = join(folder, "wrong");
     const odd = { ...itemTransform, name: "Resize", settings: { size: [32, 32], side: 3 } };

@@ -338,9 +338,19 @@ describe("files", () => {
     await writeOnnx(path, model);
     expect(new Uint8Array(await readFile(path))).toEqual(await encodeOnnx(model));
     await expect(writeOnnx(path, model, { labels: ["one"] })).rejects.toThrow("labels");
-    await expect(writeOnnx(join(folder, "missing", "model.onnx"), model)).rejects.toThrow("ENOENT");
-    await expect(writeOnnx(folder, model)).rejects.toThrow();
+    await expect(writeOnnx(folder, model)).rejects.toThrow(
+      `writeOnnx: the model cannot be written, there is a folder of this name: ${folder}. Pass`,
+    );
+    await expect(writeOnnx(join(path, "model.onnx"), model)).rejects.toThrow(
+      /^writeOnnx: the model cannot be written to .*model\.onnx.model\.onnx: E/,
+    );
     expect(await readdir(folder)).toEqual(["model.onnx"]);
+  });
+
+  test("make the folder that is missing", async () => {
+    const path = join(folder, "missing", "too", "model.onnx");
+    await writeOnnx(path, smallNet());
+    expect(await readdir(join(folder, "missing", "too"))).toEqual(["model.onnx"]);
   });
 
   test("of 2 GiB are refused, before the weights are read or written", async () => {
