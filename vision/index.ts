@@ -6,12 +6,8 @@ export {
   type JudgedImage,
   type Logits,
 } from "./interpretation/interpretation.ts";
-export {
-  Predictor,
-  type Prediction,
-  type PredictionData,
-  type PredictionItem,
-} from "./predictor.ts";
+export type { PredictionItem } from "./prediction-item.ts";
+export { Predictor, type Prediction, type PredictionData } from "./predictor.ts";
 export {
   visionLearner,
   VisionLearner,

@@ -1,12 +1,5 @@
 /** @file Predictor: a trained model with the transforms and classes that belong to it. */
-import {
-  sourceName,
-  type ImageLoader,
-  type ImageSource,
-  type Json,
-  type Label,
-  type TestLoaderOptions,
-} from "../data/index.ts";
+import type { ImageLoader, ImageSource, Json, Label, TestLoaderOptions } from "../data/index.ts";
 import {
   ArgumentError,
   formatShape,
@@ -17,6 +10,7 @@ import {
 } from "../engine/index.ts";
 import { inEvaluation, type Module } from "../nn/index.ts";
 import { checkClasses } from "./check-classes.ts";
+import { nameOf, sourceOf, type PredictionItem } from "./prediction-item.ts";
 
 /** What a model says about an image. */
 export interface Prediction {
@@ -36,9 +30,6 @@ export interface PredictionData {
   /** All of it as JSON, to be stored with the model. */
   settings(): Json;
 }
-
-/** A path, the bytes of a file, or pixels. */
-export type PredictionItem = ImageSource;
 
 /** A model that says of images what they show. */
 export class Predictor {
@@ -60,8 +51,8 @@ export class Predictor {
    * What many images show, in their order. They are decoded while the device computes, and run in batches, in evaluation mode; the
    * model's own mode stays as it is, so that predictions during a fit change nothing in it.
    *
-   * @param items paths, bytes of files, or pixels.
-   * @throws ArgumentError when an image cannot be decoded, the message names it; and when the model's results are not as many as the
+   * @param items paths, `file:` URLs, bytes of files, or pixels, also mixed.
+   * @throws ArgumentError when an image cannot be decoded, or is nothing of that, the message names it; and when the model's results are not as many as the
    * classes, or NaN; the message says for which image.
    */
   predict(items: readonly PredictionItem[], options?: TestLoaderOptions): Promise<Prediction[]>;
@@ -70,13 +61,14 @@ export class Predictor {
     options: TestLoaderOptions = {},
   ): Promise<Prediction | Prediction[]> {
     const many = isList(items);
-    const all = await this.#predictAll(many ? items : [items], options);
+    const sources = (many ? items : [items]).map(sourceOf);
+    const all = await this.#predictAll(sources, options);
     const [first] = all;
     return many || first === undefined ? all : first;
   }
 
   async #predictAll(
-    items: readonly PredictionItem[],
+    items: readonly ImageSource[],
     options: TestLoaderOptions,
   ): Promise<Prediction[]> {
     if (items.length === 0) return [];
@@ -130,7 +122,7 @@ export class Predictor {
 }
 
 /** A model that diverged says NaN of everything, or of some images. */
-function refuseNaN(predictions: readonly Prediction[], items: readonly PredictionItem[]): void {
+function refuseNaN(predictions: readonly Prediction[], items: readonly ImageSource[]): void {
   const i = predictions.findIndex(({ probabilities }) => probabilities.some(Number.isNaN));
   if (i < 0) return;
   throw new ArgumentError(
@@ -138,11 +130,6 @@ function refuseNaN(predictions: readonly Prediction[], items: readonly Predictio
     `the model gives NaN for ${nameOf(items[i] ?? "", i)}`,
     "Its weights are not finite if training diverged: train again at a lower learning rate",
   );
-}
-
-/** `image 3 (cat.jpg)`. */
-function nameOf(item: PredictionItem, i: number): string {
-  return typeof item === "string" ? `image ${i} (${item})` : sourceName(item, i);
 }
 
 function isList(

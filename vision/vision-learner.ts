@@ -20,6 +20,7 @@ import {
   type VisionModelOptions,
 } from "../nn/index.ts";
 import { checkClasses } from "./check-classes.ts";
+import type { PredictionItem } from "./prediction-item.ts";
 import { Predictor, type Prediction, type PredictionData } from "./predictor.ts";
 
 /** Images and classes to learn from and to predict with: `ImageDataLoaders` of wgrad/data/node. */
@@ -85,15 +86,15 @@ export class VisionLearner extends Learner {
     return { ...predictions, items: Array.from(order, (index) => loader.items[index] ?? "") };
   }
 
-  /** What one image shows: a path, the bytes of a file, or pixels. Errors as of several. */
-  predict(item: ImageSource, options?: TestLoaderOptions): Promise<Prediction>;
+  /** What one image shows: a path, a `file:` URL, the bytes of a file, or pixels. Errors as of several. */
+  predict(item: PredictionItem, options?: TestLoaderOptions): Promise<Prediction>;
   /** What many images show, in their order; see `Predictor.predict`. */
-  predict(items: readonly ImageSource[], options?: TestLoaderOptions): Promise<Prediction[]>;
+  predict(items: readonly PredictionItem[], options?: TestLoaderOptions): Promise<Prediction[]>;
   predict(
-    items: ImageSource | readonly ImageSource[],
+    items: PredictionItem | readonly PredictionItem[],
     options?: TestLoaderOptions,
   ): Promise<Prediction | Prediction[]> {
-    return this.predictor.predict(items as ImageSource, options);
+    return this.predictor.predict(items as PredictionItem, options);
   }
 }
 

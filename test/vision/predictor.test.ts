@@ -1,5 +1,10 @@
 /** @file What predictions take, give and refuse. Small models, so that many of them are quick. */
-import { describe, expect, test } from "vitest";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   ImageLoader,
   ImagePipeline,
@@ -8,6 +13,7 @@ import {
   type Label,
   type RgbImage,
 } from "../../data/index.ts";
+import { ImageDataLoaders } from "../../data/node.ts";
 import { crossEntropy, manualSeed } from "../../engine/index.ts";
 import {
   BatchNorm1d,
@@ -22,7 +28,7 @@ import {
   Sequential,
   type Callback,
 } from "../../nn/index.ts";
-import { Predictor } from "../../vision/index.ts";
+import { Predictor, type PredictionData, type PredictionItem } from "../../vision/index.ts";
 import { useDevice } from "../device.ts";
 
 useDevice();
@@ -69,6 +75,73 @@ describe("a model with another number of results than there are classes", () => 
     ).predict(pixels());
     expect(probabilities).toHaveLength(5);
     expect(label).toBe(index);
+  });
+});
+
+describe("images", () => {
+  let folder = "";
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "wgrad-predict-"));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  /** Writes pixels of 1 to 4 channels as PNG. */
+  async function write(name: string, side: number, channels: 1 | 2 | 3 | 4): Promise<string> {
+    const data = Uint8Array.from(
+      { length: side * side * channels },
+      (_, i) => (i * 7919 + side) % 251,
+    );
+    const file = join(folder, name);
+    await sharp(data, { raw: { width: side, height: side, channels } })
+      .png()
+      .toFile(file);
+    return file;
+  }
+  const files = (): PredictionData => {
+    const settings = pipeline(["cat", "dog", "bird"]).settings();
+    return ImageDataLoaders.pipelineFromSettings(settings);
+  };
+
+  test("of every kind, in a list and one by one, are predicted the same, in their order", async () => {
+    const items: PredictionItem[] = [
+      await write("a b.png", 20, 3),
+      pathToFileURL(await write("c#%d.png", 30, 3)),
+      await write("one.png", 1, 3),
+      await readFile(await write("grey.png", 17, 1)),
+      new Uint8Array(await readFile(await write("grey-alpha.png", 15, 2))).buffer,
+      await write("alpha.png", 16, 4),
+      pixels(1, 1),
+      pixels(40, 7),
+    ];
+    const predictor = new Predictor(classifier(3), files());
+    const lists = [await predictor.predict(items), await predictor.predict(items, { bs: 3 })];
+    for (const [i, item] of items.entries()) {
+      const { label, index, probabilities } = await predictor.predict(item);
+      for (const list of lists) {
+        expect(list).toHaveLength(items.length);
+        expect(list[i]).toMatchObject({ label, index });
+        probabilities.forEach((p, c) => {
+          expect(Math.abs(p - (list[i]?.probabilities[c] ?? NaN))).toBeLessThan(1e-5);
+        });
+      }
+    }
+    const different = new Set(lists[0]?.map(({ probabilities }) => probabilities.join()));
+    expect(different.size).toBe(items.length);
+  });
+
+  test.each<[unknown, string]>([
+    [undefined, "image 0 is nothing that can be predicted from: undefined"],
+    [{ width: 1, height: 1, pixels: [] }, "image 0 is .*: object with width, height, pixels"],
+    [{ width: 1, height: 1, data: [1, 2, 3] }, "image 0 is .*: object with width, height, data"],
+    [["a.png", null], "image 1 is .*: null"],
+    [[pixels(), 7], "image 1 is .*: 7"],
+    [new URL("https://example.com/cat.jpg"), "image 0 is .*: https://example.com/cat.jpg"],
+    [new Map(), "image 0 is .*: Map"],
+  ])("%s is refused", async (item, message) => {
+    const predictor = new Predictor(classifier(3), files());
+    await expect(predictor.predict(item as PredictionItem)).rejects.toThrow(
+      new RegExp(`^predict: ${message}. Pass a path, a file: URL, the bytes of a file`),
+    );
   });
 });
 
