@@ -63,7 +63,7 @@ export {
 } from "./vision/image-pipeline.ts";
 export type { ItemTransform, Placement, PlacementContext, Size } from "./vision/item-transform.ts";
 export { placeRgb } from "./vision/item-transform.ts";
-export { loadPixels, type ImageSource, type LoadImage } from "./vision/load-image.ts";
+export { loadPixels, sourceName, type ImageSource, type LoadImage } from "./vision/load-image.ts";
 export { MersenneTwister, torchPermutation } from "./vision/mersenne-twister.ts";
 export { cifarStats, imagenetStats, Normalize } from "./vision/normalize.ts";
 export { resampleRgb } from "./vision/resample.ts";

@@ -20,7 +20,7 @@ export {
   type MnistOptions,
 } from "./files.ts";
 export { imagesOf } from "./vision/show-batch.ts";
-export { pictureGrid, type TitledImage } from "./vision/picture-grid.ts";
+export { pictureGrid, type TitledImage, type TitleLine } from "./vision/picture-grid.ts";
 export { palette } from "./formats/palette.ts";
 export { escapeXml, fontFamily, rasterizeSvg } from "./formats/svg.ts";
 export { loadPeer } from "./peer-package.ts";

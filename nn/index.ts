@@ -1,5 +1,6 @@
 /** @file The public surface of nn: modules, layers, losses, models; optimizers, metrics and the learner. Re-exports only. */
 export { hookForward, type ForwardHook } from "./forward-hook.ts";
+export { inEvaluation } from "./in-evaluation.ts";
 export * from "./init.ts";
 export * from "./layers/adaptive-avg-pool2d.ts";
 export * from "./layers/adaptive-concat-pool2d.ts";

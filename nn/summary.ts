@@ -1,6 +1,7 @@
 /** @file What a model consists of: its layers in the order in which they run, with shapes, parameters and multiply-adds. */
 import { noGrad, openScope, zeros, type Shape, type Tensor } from "../engine/index.ts";
 import { hookForward } from "./forward-hook.ts";
+import { inEvaluation } from "./in-evaluation.ts";
 import type { Module } from "./module.ts";
 
 /** One call of a layer. */
@@ -66,17 +67,13 @@ export function summary(model: Module, inputShape: Shape): ModelSummary {
 }
 
 function runOnZeros(model: Module, inputShape: Shape): void {
-  const modes = model.modules().map((module) => [module, module.training] as const);
   using _scope = openScope();
   const [first] = model.parameters();
-  try {
-    model.eval();
+  inEvaluation(model, () =>
     noGrad(() =>
       model.forward(zeros(inputShape, first === undefined ? {} : { device: first.device })),
-    );
-  } finally {
-    for (const [module, training] of modes) module.training = training;
-  }
+    ),
+  );
 }
 
 function rowOf(

@@ -12,7 +12,9 @@ import {
   type TorchState,
   type VisionModel,
 } from "../nn/index.ts";
+import { checkSettings } from "./check-settings.ts";
 import { modelCard, modelFiles, modelOfCard, parseModelCard } from "./model-card.ts";
+import { notWritten } from "./not-written.ts";
 import { Predictor, type PredictionData } from "./predictor.ts";
 
 /** What can be exported: a `VisionLearner`, or a model with its data. */
@@ -21,15 +23,31 @@ export interface Exportable {
   readonly dls: PredictionData;
 }
 
+export interface ExportOptions {
+  /**
+   * Told when `loadLearner` will have to be given makers, because prediction needs transforms that are not part of wgrad. The model is
+   * written nevertheless: a training of hours should not be lost for them. Default: `console.warn`.
+   */
+  readonly onWarning?: (text: string) => void;
+}
+
 /**
  * Writes a trained model into a folder: `model.safetensors` with the weights, by PyTorch's names, and `model.json` with everything else
  * that predictions need: architecture, classes, transforms, statistics. Nothing of the training set, and no code: the label function
  * is not needed to predict. The folder is made if it is missing; files in it are replaced when the new ones are complete.
  *
- * @throws ArgumentError when the folder cannot be written.
+ * The text is read back before anything is written: what `loadLearner` would refuse is refused here.
+ *
+ * @throws ArgumentError when the folder cannot be written, or the transforms do not come back from their settings as they are.
  */
-export async function exportLearner({ model, dls }: Exportable, folder: string): Promise<void> {
+export async function exportLearner(
+  { model, dls }: Exportable,
+  folder: string,
+  { onWarning = defaultWarning }: ExportOptions = {},
+): Promise<void> {
   const card = `${JSON.stringify(modelCard(model, dls), null, 2)}\n`;
+  const warning = checkSettings(dls.settings(), parseModelCard(modelFiles.card, card).pipeline);
+  if (warning !== undefined) onWarning(warning);
   const state = await exportStateDict(model);
   try {
     await mkdir(folder, { recursive: true });
@@ -39,9 +57,12 @@ export async function exportLearner({ model, dls }: Exportable, folder: string):
     await rename(`${weights}.part`, weights);
     await rename(`${text}.part`, text);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ArgumentError("export", `the model cannot be written: ${reason}`, "Check the folder");
+    throw await notWritten("export", folder, "folder", error);
   }
+}
+
+function defaultWarning(text: string): void {
+  console.warn(`wgrad: ${text}`);
 }
 
 export interface LoadLearnerOptions {

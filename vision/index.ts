@@ -6,15 +6,12 @@ export {
   type JudgedImage,
   type Logits,
 } from "./interpretation/interpretation.ts";
-export {
-  Predictor,
-  type Prediction,
-  type PredictionData,
-  type PredictionItem,
-} from "./predictor.ts";
+export type { PredictionItem } from "./prediction-item.ts";
+export { Predictor, type Prediction, type PredictionData } from "./predictor.ts";
 export {
   visionLearner,
   VisionLearner,
+  type ImagePredictions,
   type VisionData,
   type VisionLearnerOptions,
 } from "./vision-learner.ts";
@@ -22,5 +19,5 @@ export type { OnnxBuilder, OnnxValue } from "./onnx/builder.ts";
 export type { ModuleClass, OnnxEmitter } from "./onnx/emitter.ts";
 export { encodeOnnx, type OnnxOptions } from "./onnx/encode-onnx.ts";
 export type { OnnxAttribute } from "./onnx/graph.ts";
-export type { OnnxPreprocessing } from "./onnx/preprocessing.ts";
+export type { OnnxPreprocessing, OnnxTransform } from "./onnx/preprocessing.ts";
 export { registerOnnx } from "./onnx/registry.ts";

@@ -1,5 +1,5 @@
 /** @file What an exported model consists of besides its weights: a JSON text that says how to build it and what to feed it. */
-import type { Json } from "../data/index.ts";
+import type { Json, Label } from "../data/index.ts";
 import { ArgumentError } from "../engine/index.ts";
 import {
   architectureNamed,
@@ -7,6 +7,7 @@ import {
   type HeadSettings,
   type VisionModel,
 } from "../nn/index.ts";
+import { checkClasses } from "./check-classes.ts";
 import type { PredictionData } from "./predictor.ts";
 
 const format = "wgrad vision model 1";
@@ -27,9 +28,13 @@ export interface ModelCard {
   readonly pipeline: Json;
 }
 
-/** Describes a model and its data. */
+/**
+ * Describes a model and its data.
+ * @throws ArgumentError when the model's results are not as many as the classes.
+ */
 export function modelCard(model: VisionModel, data: PredictionData): ModelCard {
   const { architecture, inChannels, numClasses, headSettings } = model;
+  checkClasses("export", numClasses, data.vocab);
   return {
     format,
     architecture: architecture.name,
@@ -42,7 +47,7 @@ export function modelCard(model: VisionModel, data: PredictionData): ModelCard {
 
 /**
  * Reads what `modelCard` gave, as JSON text.
- * @throws ArgumentError when the text is no such.
+ * @throws ArgumentError when the text is no such, or its model's results are not as many as its classes.
  */
 export function parseModelCard(name: string, text: string): ModelCard {
   let card: unknown;
@@ -63,6 +68,8 @@ export function parseModelCard(name: string, text: string): ModelCard {
     (head === null || isRecord(head)) &&
     isRecord(pipeline);
   if (!isComplete) throw notACard(name, "a member is missing or of another type");
+  const { vocab } = pipeline;
+  checkClasses("loadLearner", numClasses, Array.isArray(vocab) ? (vocab as Label[]) : []);
   return card as unknown as ModelCard;
 }
 

@@ -7,8 +7,9 @@ export {
   exportLearner,
   loadLearner,
   type Exportable,
+  type ExportOptions,
   type LoadLearnerOptions,
 } from "./export-learner.ts";
-export { plotConfusionMatrix, plotTopLosses } from "./interpretation/pictures.ts";
+export { plotConfusionMatrix, plotTopLosses, type PictureData } from "./interpretation/pictures.ts";
 export { pretrainedWeights } from "./pretrained-weights.ts";
 export { writeOnnx } from "./onnx/write-onnx.ts";

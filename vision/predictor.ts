@@ -1,7 +1,16 @@
 /** @file Predictor: a trained model with the transforms and classes that belong to it. */
 import type { ImageLoader, ImageSource, Json, Label, TestLoaderOptions } from "../data/index.ts";
-import { noGrad, openScope, softmax, type Tensor } from "../engine/index.ts";
-import type { Module } from "../nn/index.ts";
+import {
+  ArgumentError,
+  formatShape,
+  noGrad,
+  openScope,
+  softmax,
+  type Tensor,
+} from "../engine/index.ts";
+import { inEvaluation, type Module } from "../nn/index.ts";
+import { checkClasses } from "./check-classes.ts";
+import { nameOf, sourceOf, type PredictionItem } from "./prediction-item.ts";
 
 /** What a model says about an image. */
 export interface Prediction {
@@ -22,9 +31,6 @@ export interface PredictionData {
   settings(): Json;
 }
 
-/** A path, the bytes of a file, or pixels. */
-export type PredictionItem = ImageSource;
-
 /** A model that says of images what they show. */
 export class Predictor {
   readonly model: Module;
@@ -42,10 +48,12 @@ export class Predictor {
   /** What one image shows. Errors as of several. */
   predict(item: PredictionItem, options?: TestLoaderOptions): Promise<Prediction>;
   /**
-   * What many images show, in their order. They are decoded while the device computes, and run in batches.
+   * What many images show, in their order. They are decoded while the device computes, and run in batches, in evaluation mode; the
+   * model's own mode stays as it is, so that predictions during a fit change nothing in it.
    *
-   * @param items paths, bytes of files, or pixels.
-   * @throws ArgumentError when an image cannot be decoded; the message names it.
+   * @param items paths, `file:` URLs, bytes of files, or pixels, also mixed.
+   * @throws ArgumentError when an image cannot be decoded, or is nothing of that, the message names it; and when the model's results are not as many as the
+   * classes, or NaN; the message says for which image.
    */
   predict(items: readonly PredictionItem[], options?: TestLoaderOptions): Promise<Prediction[]>;
   async predict(
@@ -53,50 +61,75 @@ export class Predictor {
     options: TestLoaderOptions = {},
   ): Promise<Prediction | Prediction[]> {
     const many = isList(items);
-    const all = await this.#predictAll(many ? items : [items], options);
+    const sources = (many ? items : [items]).map(sourceOf);
+    const all = await this.#predictAll(sources, options);
     const [first] = all;
     return many || first === undefined ? all : first;
   }
 
   async #predictAll(
-    items: readonly PredictionItem[],
+    items: readonly ImageSource[],
     options: TestLoaderOptions,
   ): Promise<Prediction[]> {
     if (items.length === 0) return [];
-    const { model } = this;
-    const wasTraining = model.training;
-    model.eval();
     const results: Promise<Prediction[]>[] = [];
-    try {
-      for await (const { x } of this.data.testLoader(items, options).epoch(0)) {
-        const reading = this.#predictBatch(x);
-        // Awaited below; until then nobody else looks at it.
-        reading.catch(() => undefined);
-        results.push(reading);
-      }
-    } finally {
-      model.train(wasTraining);
+    for await (const { x } of this.data.testLoader(items, options).epoch(0)) {
+      const reading = this.#predictBatch(x);
+      // Awaited below; until then nobody else looks at it.
+      reading.catch(() => undefined);
+      results.push(reading);
     }
-    return (await Promise.all(results)).flat();
+    const all = (await Promise.all(results)).flat();
+    refuseNaN(all, items);
+    return all;
   }
 
   async #predictBatch(x: Tensor): Promise<Prediction[]> {
     let reading: Promise<ArrayLike<number>>;
+    let classes: number;
     {
       using _scope = openScope();
-      reading = noGrad(() => softmax(this.model.forward(x), -1)).data();
+      const probabilities = inEvaluation(this.model, () =>
+        noGrad(() => softmax(this.model.forward(x), -1)),
+      );
+      classes = this.#classesOf(probabilities, x);
+      reading = probabilities.data();
     }
     const values = Float32Array.from(await reading);
-    const classes = this.vocab.length;
     return Array.from({ length: values.length / classes }, (_, i) =>
       this.#prediction(values.slice(i * classes, (i + 1) * classes)),
     );
+  }
+
+  /** How many results there are for an image. */
+  #classesOf({ shape }: Tensor, x: Tensor): number {
+    const [count, classes] = shape;
+    if (shape.length !== 2 || count !== x.shape[0] || classes === undefined) {
+      throw new ArgumentError(
+        "predict",
+        `the model does not give a row of results for each image: ${formatShape(shape)} for ${formatShape(x.shape)}`,
+        "Use a model that ends in a layer with a result for each class",
+      );
+    }
+    checkClasses("predict", classes, this.vocab);
+    return classes;
   }
 
   #prediction(probabilities: Float32Array): Prediction {
     const index = probabilities.indexOf(Math.max(...probabilities));
     return { label: this.vocab[index] ?? index, index, probabilities };
   }
+}
+
+/** A model that diverged says NaN of everything, or of some images. */
+function refuseNaN(predictions: readonly Prediction[], items: readonly ImageSource[]): void {
+  const i = predictions.findIndex(({ probabilities }) => probabilities.some(Number.isNaN));
+  if (i < 0) return;
+  throw new ArgumentError(
+    "predict",
+    `the model gives NaN for ${nameOf(items[i] ?? "", i)}`,
+    "Its weights are not finite if training diverged: train again at a lower learning rate",
+  );
 }
 
 function isList(

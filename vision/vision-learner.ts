@@ -1,6 +1,11 @@
 /** @file VisionLearner: a learner that knows its images and classes, so it can predict from a picture and be exported. */
-import type { ImageSource, Label, TestLoaderOptions } from "../data/index.ts";
-import { ArgumentError, crossEntropy } from "../engine/index.ts";
+import {
+  ImageLoader,
+  type ImageSource,
+  type Label,
+  type TestLoaderOptions,
+} from "../data/index.ts";
+import { ArgumentError, crossEntropy, type Tensor } from "../engine/index.ts";
 import {
   createVisionModel,
   Learner,
@@ -9,10 +14,13 @@ import {
   type Loader,
   type ModelFunction,
   type Normalization,
+  type Predictions,
   type TorchState,
   type VisionModel,
   type VisionModelOptions,
 } from "../nn/index.ts";
+import { checkClasses } from "./check-classes.ts";
+import type { PredictionItem } from "./prediction-item.ts";
 import { Predictor, type Prediction, type PredictionData } from "./predictor.ts";
 
 /** Images and classes to learn from and to predict with: `ImageDataLoaders` of wgrad/data/node. */
@@ -30,7 +38,7 @@ export interface VisionLearnerOptions
   extends
     Partial<Omit<LearnerOptions, "train" | "valid" | "model" | "splitter">>,
     Omit<VisionModelOptions, "numClasses" | "pretrained"> {
-  /** Classes of the model. Default: those of the data. */
+  /** Results of the model for one image; as many as the data's classes, if these have any. Default: so many. */
   readonly numClasses?: number;
   /** Channels of the images. Default: those of the data. */
   readonly inChannels?: number;
@@ -38,6 +46,12 @@ export interface VisionLearnerOptions
   readonly weights?: TorchState;
   /** Adds the normalisation that pretrained weights were trained with. Default: true. */
   readonly normalize?: boolean;
+}
+
+/** Predictions that know their images. */
+export interface ImagePredictions extends Predictions {
+  /** The images, in the order of the predictions; left out when the loader is no `ImageLoader`. */
+  readonly items?: readonly ImageSource[];
 }
 
 /** A `Learner` of a `VisionModel`. */
@@ -64,15 +78,27 @@ export class VisionLearner extends Learner {
     return new Predictor(this.model, this.dls);
   }
 
-  /** What one image shows: a path, the bytes of a file, or pixels. Errors as of several. */
-  predict(item: ImageSource, options?: TestLoaderOptions): Promise<Prediction>;
+  /** See `Learner.getPreds`; with the images, so that `ClassificationInterpretation` can name and show them. */
+  override async getPreds(
+    loader: Loader | undefined = this.valid,
+    activation?: (predictions: Tensor) => Tensor,
+  ): Promise<ImagePredictions> {
+    const predictions = await super.getPreds(loader, activation);
+    if (!(loader instanceof ImageLoader)) return predictions;
+    // Predictions are of epoch 0.
+    const order = loader.order(0).subarray(0, predictions.targets.length);
+    return { ...predictions, items: Array.from(order, (index) => loader.items[index] ?? "") };
+  }
+
+  /** What one image shows: a path, a `file:` URL, the bytes of a file, or pixels. Errors as of several. */
+  predict(item: PredictionItem, options?: TestLoaderOptions): Promise<Prediction>;
   /** What many images show, in their order; see `Predictor.predict`. */
-  predict(items: readonly ImageSource[], options?: TestLoaderOptions): Promise<Prediction[]>;
+  predict(items: readonly PredictionItem[], options?: TestLoaderOptions): Promise<Prediction[]>;
   predict(
-    items: ImageSource | readonly ImageSource[],
+    items: PredictionItem | readonly PredictionItem[],
     options?: TestLoaderOptions,
   ): Promise<Prediction | Prediction[]> {
-    return this.predictor.predict(items as ImageSource, options);
+    return this.predictor.predict(items as PredictionItem, options);
   }
 }
 
@@ -86,7 +112,8 @@ export class VisionLearner extends Learner {
  * ```
  * `cnnLearner` of wgrad/vision/node reads the weights itself. Source: fastai, `vision_learner`.
  *
- * @throws ArgumentError for weights that do not fit, data without classes, or another number of channels than the data have.
+ * @throws ArgumentError for weights that do not fit, data without classes, `numClasses` that is not their number, or another number of channels
+ * than the data have.
  */
 export function visionLearner(
   dls: VisionData,
@@ -112,6 +139,7 @@ export function visionModel(
       "Load labelled images, or pass numClasses",
     );
   }
+  checkClasses("visionLearner", numClasses, dls.vocab);
   const { inChannels = dls.channels ?? 3 } = options;
   if (dls.channels !== undefined && dls.channels !== inChannels) {
     throw new ArgumentError(

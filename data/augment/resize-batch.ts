@@ -1,5 +1,5 @@
 /** @file Brings the images of a batch to one size: what is left of `augTransforms` in validation. */
-import type { Tensor } from "../../engine/index.ts";
+import { ArgumentError, type Tensor } from "../../engine/index.ts";
 import type { BatchTransform } from "../batch-transform.ts";
 import type { PadMode } from "../vision/rgb-image.ts";
 import { checkImages } from "./check-images.ts";
@@ -7,7 +7,10 @@ import type { ImageSize } from "./homography.ts";
 import { centralSquare, noDraws, viewOf } from "./random-views.ts";
 import { sampleImages, type SampleMode } from "./sample-images.ts";
 
-interface ResizeSettings {
+const sampleModes: readonly SampleMode[] = ["bilinear", "nearest"];
+const padModes: readonly PadMode[] = ["zeros", "border", "reflection"];
+
+export interface ResizeSettings {
   readonly size: ImageSize;
   readonly mode: SampleMode;
   readonly padMode: PadMode;
@@ -23,7 +26,18 @@ export class ResizeBatch implements BatchTransform {
   readonly trainingOnly = false;
   readonly settings: ResizeSettings & BatchTransform["settings"];
 
+  /** @throws ArgumentError for a size that is no whole number of pixels, or a mode that does not exist. */
   constructor(settings: ResizeSettings) {
+    const { size, mode, padMode } = settings;
+    const [height, width] = size;
+    const fits = [height, width].every((side) => Number.isSafeInteger(side) && side >= 1);
+    if (!fits || !sampleModes.includes(mode) || !padModes.includes(padMode)) {
+      throw new ArgumentError(
+        "ResizeBatch",
+        `a setting is outside its domain: size [${size.join(", ")}], mode ${mode}, padMode ${padMode}`,
+        `Use whole numbers >= 1, one of ${sampleModes.join(", ")}, and one of ${padModes.join(", ")}`,
+      );
+    }
     this.settings = { ...settings };
   }
 

@@ -1,5 +1,6 @@
 /** @file What a model needs of its images: the transforms and the classes, and a way to write them down and read them back. */
 import { ArgumentError } from "../../engine/index.ts";
+import { ResizeBatch, type ResizeSettings } from "../augment/resize-batch.ts";
 import type { BatchTransform, Json } from "../batch-transform.ts";
 import type { ChannelStats } from "../transforms.ts";
 import { checkTransforms } from "./check-transforms.ts";
@@ -132,6 +133,20 @@ export class ImagePipeline {
   }
 
   /**
+   * Names of the transforms in what `settings()` returned that prediction needs and that are not in this folder: `fromSettings` has to be
+   * given makers for these.
+   *
+   * @throws ArgumentError when the settings are not such.
+   */
+  static needsMakers(settings: Json): Record<keyof TransformMakers, readonly string[]> {
+    const all = ofThisFormat(settings);
+    return {
+      itemTfms: namesOf(list(all["itemTfms"])).filter((name) => !Object.hasOwn(ownItemTfms, name)),
+      batchTfms: namesOf(forPrediction(all)).filter((name) => !Object.hasOwn(ownBatchTfms, name)),
+    };
+  }
+
+  /**
    * The pipeline that `settings()` described, as far as prediction needs it: without what is for training only, and without the label
    * function.
    *
@@ -142,20 +157,16 @@ export class ImagePipeline {
     settings: Json,
     { load, makers = {} }: { readonly load?: LoadImage; readonly makers?: TransformMakers } = {},
   ): ImagePipeline {
-    const all = record(settings);
-    if (all["format"] !== format) {
-      throw wrong(`the format is ${JSON.stringify(all["format"])}, not "${format}"`);
-    }
+    const all = ofThisFormat(settings);
     const itemMakers = { ...ownItemTfms, ...makers.itemTfms };
     const batchMakers = { ...ownBatchTfms, ...makers.batchTfms };
-    const forPrediction = list(all["batchTfms"]).filter((t) => record(t)["trainingOnly"] !== true);
     return new ImagePipeline({
       vocab: list(all["vocab"]).map(label),
       // Settings of before there were grey images do not say it.
       channels: checkChannels((all["channels"] ?? 3) as number),
       decoding: record(all["decoding"]),
       itemTfms: list(all["itemTfms"]).map((t) => make(t, itemMakers)),
-      batchTfms: forPrediction.map((t) => make(t, batchMakers)),
+      batchTfms: forPrediction(all).map((t) => make(t, batchMakers)),
       ...(load !== undefined && { load }),
     });
   }
@@ -177,12 +188,35 @@ const ownItemTfms: NonNullable<TransformMakers["itemTfms"]> = {
 };
 
 const ownBatchTfms: NonNullable<TransformMakers["batchTfms"]> = {
+  ResizeBatch: ({ size, mode, padMode, alignCorners, centralSquare }) =>
+    new ResizeBatch({
+      size: list(size).map(Number) as unknown as ResizeSettings["size"],
+      mode: mode as ResizeSettings["mode"],
+      padMode: padMode as ResizeSettings["padMode"],
+      ...{ alignCorners: alignCorners === true, centralSquare: centralSquare === true },
+    }),
   Normalize: (settings) =>
     new Normalize({
       mean: list(settings["mean"]).map(Number),
       std: list(settings["std"]).map(Number),
     }),
 };
+
+function ofThisFormat(settings: Json): Settings {
+  const all = record(settings);
+  if (all["format"] === format) return all;
+  throw wrong(`the format is ${JSON.stringify(all["format"])}, not "${format}"`);
+}
+
+/** Transforms of batches that are not for training only. */
+function forPrediction(settings: Settings): readonly Json[] {
+  return list(settings["batchTfms"]).filter((t) => record(t)["trainingOnly"] !== true);
+}
+
+function namesOf(transforms: readonly Json[]): string[] {
+  const names = transforms.map((t) => record(t)["name"]);
+  return [...new Set(names.filter((name) => typeof name === "string"))];
+}
 
 function make<T>(described: Json, makers: Readonly<Record<string, (settings: Settings) => T>>): T {
   const { name, settings } = record(described);

@@ -4,11 +4,18 @@ import { palette } from "../formats/palette.ts";
 import { escapeXml, fontFamily, rasterizeSvg } from "../formats/svg.ts";
 import type { Box, RgbImage } from "./rgb-image.ts";
 
-/** An image with its title. */
+/** A line above an image: `text number`. */
+export interface TitleLine {
+  /** Shortened where the line is wider than the image. */
+  readonly text: string;
+  /** Never shortened. Default: none. */
+  readonly number?: string;
+}
+
+/** An image with the lines above it. */
 export interface TitledImage {
   readonly image: RgbImage;
-  /** Each line is shortened where it is wider than the image. */
-  readonly title: string;
+  readonly title: readonly TitleLine[];
 }
 
 const margin = 24;
@@ -24,14 +31,15 @@ export function pictureGrid(shown: readonly TitledImage[]): Promise<Uint8Array<A
   return rasterizeSvg(gridSvg(shown), 1);
 }
 
-function gridSvg(shown: readonly TitledImage[]): string {
+/** The picture before it is drawn: an SVG with the images in it. */
+export function gridSvg(shown: readonly TitledImage[]): string {
   const columns = Math.ceil(Math.sqrt(shown.length));
   const rows = Math.ceil(shown.length / columns);
   const { width: imageWidth, height: imageHeight } = shown[0]?.image ?? { width: 0, height: 0 };
   // Small images are enlarged, so that titles have room.
   const zoom = Math.max(1, smallestSide / Math.max(imageWidth, imageHeight));
   const tile = { width: Math.round(zoom * imageWidth), height: Math.round(zoom * imageHeight) };
-  const lines = Math.max(1, ...shown.map(({ title }) => title.split("\n").length));
+  const lines = Math.max(1, ...shown.map(({ title }) => title.length));
   const titleHeight = 9 + lineHeight * lines;
   const cell = { width: tile.width + gap, height: tile.height + titleHeight + gap };
   const width = 2 * margin + columns * cell.width - gap;
@@ -56,7 +64,7 @@ function tileSvg(
 ): string {
   const png = encodePng({ ...image, channels: 3 });
   const url = `data:image/png;base64,${Buffer.from(png).toString("base64")}`;
-  const lines = title.split("\n").map((line, i) => {
+  const lines = title.map((line, i) => {
     const { text, size } = fitted(line, width);
     return `<text x="${left + width / 2}" y="${top + lineHeight * (i + 1) - 1}" font-size="${size}" text-anchor="middle" fill="${palette.ink}">${escapeXml(text)}</text>`;
   });
@@ -68,11 +76,13 @@ function tileSvg(
   ].join("");
 }
 
-/** Long titles get smaller letters, and the longest end early. Letters are 0.6 of the font's size wide on average. */
-function fitted(title: string, width: number): { text: string; size: number } {
-  const letters = Array.from(title);
-  const size = Math.min(fontSize, Math.max(smallestFont, width / (0.6 * letters.length)));
-  const room = Math.max(2, Math.floor(width / (0.6 * size) + 1e-6));
-  const text = letters.length <= room ? title : `${letters.slice(0, room - 1).join("")}…`;
-  return { text, size };
+/** Long lines get smaller letters, and the longest texts end early. Letters are 0.6 of the font's size wide on average. */
+function fitted({ text, number }: TitleLine, width: number): { text: string; size: number } {
+  const end = number === undefined ? "" : ` ${number}`;
+  const letters = Array.from(text);
+  const length = letters.length + end.length;
+  const size = Math.min(fontSize, Math.max(smallestFont, width / (0.6 * length)));
+  const room = Math.max(2, Math.floor(width / (0.6 * size) + 1e-6) - end.length);
+  const cut = letters.length <= room ? text : `${letters.slice(0, room - 1).join("")}…`;
+  return { text: cut + end, size };
 }

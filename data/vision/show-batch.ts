@@ -91,6 +91,6 @@ export async function imagesOf(
       ...{ width, height },
       data: new Uint8Array(bytes.buffer, i * bytesEach, bytesEach),
     },
-    title: String(pipeline.vocab[index] ?? ""),
+    title: [{ text: String(pipeline.vocab[index] ?? "") }],
   }));
 }

@@ -1,12 +1,11 @@
-/** @file From a folder of pictures to predictions, and what an exported model keeps. Small pictures of two colours, made here. */
+/** @file From a folder of pictures to predictions, and what an exported model keeps. */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { InferenceSession, Tensor as OnnxTensor } from "onnxruntime-node";
-import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Resize } from "../../data/index.ts";
-import { decodePng, getImageFiles, ImageDataLoaders } from "../../data/node.ts";
+import { decodePng, getImageFiles, imagesOf, ImageDataLoaders } from "../../data/node.ts";
 import { manualSeed, noGrad, randomUniform } from "../../engine/index.ts";
 import { accuracy, errorRate, Linear, linesOnly, squeezenet1_0 } from "../../nn/index.ts";
 import { ClassificationInterpretation } from "../../vision/index.ts";
@@ -17,7 +16,9 @@ import {
   plotTopLosses,
   type CnnLearner,
 } from "../../vision/node.ts";
+import { topLossImages } from "../../vision/interpretation/pictures.ts";
 import { useDevice } from "../device.ts";
+import { isRed, twoColours } from "./pictures.ts";
 
 useDevice();
 
@@ -25,29 +26,12 @@ let folder = "";
 let dls: ImageDataLoaders;
 let learn: CnnLearner;
 
-/** A noisy picture, mostly of one colour. */
-async function picture(file: string, red: number, blue: number, seed: number): Promise<void> {
-  const pixels = Uint8Array.from({ length: 40 * 36 * 3 }, (_, i) => {
-    const noise = ((i * 7919 + seed * 104729) % 61) - 30;
-    return ([red, 60, blue][i % 3] ?? 0) + noise;
-  });
-  await sharp(pixels, { raw: { width: 40, height: 36, channels: 3 } })
-    .png()
-    .toFile(file);
-}
-
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "wgrad-vision-"));
-  await mkdir(join(folder, "images"));
-  for (let i = 0; i < 40; i++) {
-    const isRed = i % 2 === 0;
-    const name = `${isRed ? "Red" : "blue"}_${i}.png`;
-    await picture(join(folder, "images", name), isRed ? 200 : 60, isRed ? 60 : 200, i);
-  }
   manualSeed(1);
-  const images = join(folder, "images");
+  const images = await twoColours(folder, 40);
   dls = await ImageDataLoaders.fromNameFunc(images, await getImageFiles(images), {
-    ...{ validPct: 0.25, seed: 42, bs: 10, labelFunc: (name) => name.startsWith("R") },
+    ...{ validPct: 0.25, seed: 42, bs: 10, labelFunc: isRed },
     itemTfms: [new Resize(32)],
   });
   learn = await cnnLearner(dls, squeezenet1_0, {
@@ -100,7 +84,7 @@ describe("a learner on pictures", () => {
     const file = join(folder, "model.onnx");
     await learn.exportOnnx(file);
     const text = (await readFile(file)).toString("latin1");
-    expect(text).toContain('"resize":{"method":"crop","size":[32,32]}');
+    expect(text).toContain('"Resize","settings":{"size":[32,32],"method":"crop"');
     expect(text).toContain('["false","true"]');
     const x = noGrad(() => randomUniform([2, 32, 32, 3]));
     const pixels = await x.data();
@@ -175,29 +159,173 @@ describe("what a classifier gets wrong", () => {
       "4 images, 2 wrong (50.00 %)
 
               predicted
-      actual  ant  bee  cat
-      ant       1    1    0
-      bee       0    1    0
-      cat       0    1    0
+      actual ant  bee  cat
+      ant     [1]   1    .
+      bee      .   [1]   .
+      cat      .    1   [0]
 
       most confused
         1 x ant taken for bee
-        1 x cat taken for bee"
+        1 x cat taken for bee
+
+      top losses
+          loss  predicted  actual    image
+        200.00  bee 1.00   ant 0.00  number 3
+          2.17  bee 0.84   cat 0.11  number 2
+          0.07  bee 0.94   bee 0.94  number 1
+          0.01  ant 0.99   ant 0.99  number 0"
     `);
   });
 
-  test("and in pictures", async () => {
-    const own = new ClassificationInterpretation(await learn.getPreds(), learn.vocab);
-    for (const png of [await plotConfusionMatrix(own), await plotTopLosses(own, dls, 4)]) {
-      const { width, height, data } = decodePng(png);
-      expect(Math.min(width, height)).toBeGreaterThan(100);
-      expect(new Set(data).size).toBeGreaterThan(20);
+  test("says it in words of 37 classes, and of more", () => {
+    const perfect = (classes: number) => {
+      const rows = Array.from({ length: 2 * classes }, (_, i) => {
+        const predicted = i === 1 ? 36 : i % classes;
+        return Array.from({ length: classes }, (_, j) => (j === predicted ? 9 : 0));
+      });
+      const targets = rows.map((_, i) => i % classes);
+      return new ClassificationInterpretation(
+        {
+          ...logits(rows, targets),
+          shape: [classes],
+          items: rows.map((_, i) => `images/${i}.jpg`),
+        },
+        targets.slice(0, classes).map((i) => `breed_${i}`),
+      );
+    };
+    const lines = String(perfect(37)).split("\n");
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(180);
+    expect(lines.slice(0, 6).map((line) => line.replace(/ +/g, " "))).toEqual([
+      "74 images, 1 wrong (1.35 %)",
+      "",
+      " predicted",
+      `actual ${Array.from({ length: 37 }, (_, i) => i).join(" ")}`,
+      ` 0 breed_0 [2]${" .".repeat(36)}`,
+      ` 1 breed_1 . [1]${" .".repeat(34)} 1`,
+    ]);
+    expect(lines.slice(-11)).toMatchInlineSnapshot(`
+      [
+        "",
+        "most confused",
+        "  1 x breed_1 taken for breed_36",
+        "",
+        "top losses",
+        "  loss  predicted      actual        image",
+        "  9.00  breed_36 1.00  breed_1 0.00  images/1.jpg",
+        "  0.00  breed_0 1.00   breed_0 1.00  images/0.jpg",
+        "  0.00  breed_2 1.00   breed_2 1.00  images/2.jpg",
+        "  0.00  breed_3 1.00   breed_3 1.00  images/3.jpg",
+        "  0.00  breed_4 1.00   breed_4 1.00  images/4.jpg",
+      ]
+    `);
+    const many = String(perfect(41));
+    expect(many).not.toContain("[2]");
+    expect(many).toContain("1 x breed_1 taken for breed_36");
+    expect(many.split("\n")).toHaveLength(12);
+    expect(perfect(41).topLossesText().split("\n")).toHaveLength(11);
+  });
+
+  test("names the images of the loader that was judged", async () => {
+    for (const loader of [dls.train, dls.valid]) {
+      const own = new ClassificationInterpretation(await learn.getPreds(loader), learn.vocab);
+      expect(own.images).toHaveLength(loader === dls.train ? 30 : 10);
+      for (const { file = "", actual } of own.images) {
+        expect(isRed(basename(file))).toBe(own.nameOf(actual));
+        expect(loader.items).toContain(file);
+      }
     }
   });
 
-  test("refuses scores that are not one for each class", () => {
-    expect(() => new ClassificationInterpretation(logits([[1, 2, 3]], [0]), ["a", "b"])).toThrow(
-      /shape \[3\] for 2 classes/,
+  test("shows these images in their order, with their titles", async () => {
+    const own = new ClassificationInterpretation(await learn.getPreds(dls.train), learn.vocab);
+    const tiles = await topLossImages(own, dls, 5);
+    expect(tiles).toHaveLength(5);
+    for (const [i, judged] of own.topLosses(5).entries()) {
+      const { predicted, actual, predictedProbability, actualProbability, loss } = judged;
+      expect(tiles[i]?.title).toEqual([
+        { text: String(own.nameOf(predicted)), number: predictedProbability.toFixed(2) },
+        { text: `is ${String(own.nameOf(actual))}`, number: actualProbability.toFixed(2) },
+        { text: "loss", number: loss.toFixed(2) },
+      ]);
+      const [wanted] = await imagesOf(dls, await dls.testLoader([judged.file ?? ""]).oneBatch());
+      expect(tiles[i]?.image).toEqual(wanted?.image);
+    }
+  });
+
+  test("draws them, the worst first", async () => {
+    const colours = [
+      [250, 20, 20],
+      [20, 250, 20],
+      [20, 20, 250],
+      [250, 250, 20],
+    ] as const;
+    const items = colours.map((colour) => ({
+      ...{ width: 32, height: 32 },
+      data: Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => colour[i % 3] ?? 0),
+    }));
+    const rows = [2, 4, 1, 3].map((loss) => [loss, 0]);
+    const own = new ClassificationInterpretation(
+      {
+        predictions: Float32Array.from(rows.flat()),
+        shape: [2],
+        targets: new Float32Array(4).fill(1),
+        items,
+      },
+      ["no", "yes"],
     );
+    const { width, height, data } = decodePng(await plotTopLosses(own, dls, 4));
+    const quarters = [0.3, 0.8].flatMap((y) =>
+      [0.25, 0.75].map((x) => {
+        const at =
+          (Math.floor(y * height) * width + Math.floor(x * width)) * (data.length / width / height);
+        return colours.findIndex((colour) =>
+          colour.every((value, c) => Math.abs(value - (data[at + c] ?? NaN)) < 4),
+        );
+      }),
+    );
+    expect(quarters).toEqual([1, 3, 0, 2]);
+    expect(own.images[0]).not.toHaveProperty("file");
+  });
+
+  test("draws the confusion matrix", async () => {
+    const { width, height, data } = decodePng(await plotConfusionMatrix(interpretation));
+    expect(Math.min(width, height)).toBeGreaterThan(100);
+    expect(new Set(data).size).toBeGreaterThan(20);
+  });
+
+  test("shows nothing where it is not known which images were judged", async () => {
+    await expect(plotTopLosses(interpretation, dls)).rejects.toThrow(
+      "plotTopLosses: it is not known which images were judged: items undefined.",
+    );
+    const own = new ClassificationInterpretation(await learn.getPreds(), learn.vocab);
+    await expect(plotTopLosses(own, dls, 0)).rejects.toThrow("there is nothing to show: count 0");
+    const wrong = { ...logits([[1, 2, 3]], [0]), items: ["a.png", "b.png"] };
+    expect(() => new ClassificationInterpretation(wrong, ["a", "b", "c"])).toThrow(
+      "there are not as many images as predictions: 2 and 1",
+    );
+  });
+
+  const judge = (rows: number[][], targets: number[], vocab: readonly string[]) => () =>
+    new ClassificationInterpretation(logits(rows, targets), vocab);
+
+  test("refuses scores that are not one for each class", () => {
+    expect(judge([[1, 2, 3]], [0], ["a", "b"])).toThrow(
+      /shape \[1, 3\] for 1 targets of 2 classes/,
+    );
+    expect(judge([[1, 2, 3]], [0, 1], ["a", "b", "c"])).toThrow(/shape \[1, 3\] for 2 targets/);
+    expect(judge([], [], ["a", "b", "c"])).toThrow(/0 images.*validPct 0/);
+  });
+
+  test("refuses models that diverged, and images without labels", () => {
+    const vocab = ["a", "b", "c"];
+    const good = [1, 2, 3];
+    expect(judge([good, [NaN, NaN, NaN]], [0, 1], vocab)).toThrow(
+      /image 1 are NaN or infinite: NaN/,
+    );
+    expect(judge([[1, Infinity, 3]], [0], vocab)).toThrow(/image 0 are NaN or infinite: 1, Inf/);
+    expect(judge([good, good], [0, -1], vocab)).toThrow(
+      /target of image 1 is no class: -1.*labels/,
+    );
+    expect(judge([good], [3], vocab)).toThrow(/is no class: 3/);
   });
 });

@@ -4,6 +4,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InferenceSession } from "onnxruntime-node";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import {
+  augTransforms,
+  imagenetStats,
+  ImagePipeline,
+  Normalize,
+  RandomErasing,
+  RandomResizedCrop,
+  Resize,
+  type ImagePipelineOptions,
+  type Size,
+} from "../../data/index.ts";
 import { noGrad, relu, tensor, type Tensor } from "../../engine/index.ts";
 import {
   AdaptiveAvgPool2d,
@@ -26,6 +37,7 @@ import {
   type OnnxPreprocessing,
 } from "../../vision/index.ts";
 import { writeOnnx } from "../../vision/node.ts";
+import { describeData } from "../../vision/onnx/describe-data.ts";
 import { encodeOnnxGraph } from "../../vision/onnx/graph.ts";
 import { openModelProto } from "../../vision/onnx/schema.ts";
 import { useDevice } from "../device.ts";
@@ -42,6 +54,12 @@ interface DecodedModel {
     readonly node: readonly { readonly op_type: string; readonly input: readonly string[] }[];
     readonly initializer: readonly { readonly name: string }[];
   };
+}
+
+/** An entry of the metadata, from JSON. */
+async function metadataOf(bytes: Uint8Array, key: string): Promise<unknown> {
+  const { metadata_props } = await decode(bytes);
+  return JSON.parse(metadata_props.find((entry) => entry.key === key)?.value ?? "null");
 }
 
 async function decode(bytes: Uint8Array): Promise<DecodedModel> {
@@ -105,7 +123,8 @@ describe("names and shapes", () => {
 
 describe("preprocessing", () => {
   const preprocessing: OnnxPreprocessing = {
-    resize: { method: "squish", size: [9, 8] },
+    itemTfms: [{ name: "Resize", settings: { size: [9, 8], method: "squish" } }],
+    size: [9, 8],
     mean: [0.485, 0.456, 0.406],
     std: [0.229, 0.224, 0.225],
   };
@@ -146,8 +165,9 @@ describe("preprocessing", () => {
         metadata_props.map(({ key, value }) => [key, key === "author" ? value : JSON.parse(value)]),
       );
     };
-    const common = { ...preprocessing, scale: 1 / 255, channelOrder: "RGB" };
-    const input = { name: "image", layout: "NCHW", channelOrder: "RGB" };
+    const { size, ...rest } = preprocessing;
+    const common = { ...rest, scale: 1 / 255, channelOrder: "RGB" };
+    const input = { name: "image", layout: "NCHW", size, channelOrder: "RGB" };
     const values = "(x * scale - mean) / std of x from 0 to 255";
     expect(await described(false)).toEqual({
       author: "somebody",
@@ -158,6 +178,76 @@ describe("preprocessing", () => {
       author: "somebody",
       labels,
       preprocessing: { ...common, baked: true, input: { ...input, values: "0 to 255" } },
+    });
+  });
+
+  describe("of data is all that prediction does, in its order", () => {
+    const described = async (options: Partial<ImagePipelineOptions>) => {
+      const data = new ImagePipeline({
+        vocab: [false, 7],
+        itemTfms: [],
+        batchTfms: [],
+        ...options,
+      });
+      const file = await encodeOnnx(smallNet(), describeData(data));
+      expect(await metadataOf(file, "labels")).toEqual(["false", "7"]);
+      return metadataOf(file, "preprocessing");
+    };
+    const rest = (size?: readonly number[]) => ({
+      ...{ scale: 1 / 255, mean: [0, 0, 0], std: [1, 1, 1], channelOrder: "RGB", baked: false },
+      input: {
+        ...{ name: "image", layout: "NCHW", channelOrder: "RGB", ...(size && { size }) },
+        values: "(x * scale - mean) / std of x from 0 to 255",
+      },
+    });
+    const own = { name: "Mine", settings: { side: 3 } };
+
+    test("the size of augTransforms after that of Resize, without what is for training", async () => {
+      const normalize = new Normalize(imagenetStats);
+      const batchTfms = [normalize, new RandomErasing(), ...augTransforms({ size: [64, 60] })];
+      const itemTfms = [new Resize(96, { method: "pad", padMode: "border" })];
+      const { mean, std } = normalize.settings;
+      const size = [64, 60];
+      const resized = { mode: "bilinear", padMode: "reflection", alignCorners: true };
+      expect(await described({ itemTfms, batchTfms, decoding: { applyExif: true } })).toEqual({
+        ...{ ...rest(size), mean, std, decoding: { applyExif: true } },
+        itemTfms: [
+          { name: "Resize", settings: { size: [96, 96], method: "pad", padMode: "border" } },
+        ],
+        batchTfms: [
+          { name: "ResizeBatch", settings: { size, ...resized, centralSquare: false } },
+          { name: "Normalize", settings: { mean, std } },
+        ],
+      });
+    });
+
+    test("RandomResizedCrop", async () => {
+      const itemTfms = [new RandomResizedCrop([32, 40], { minScale: 0.5 })];
+      const settings = { size: [32, 40], minScale: 0.5, ratio: [3 / 4, 4 / 3], valXtra: 0.14 };
+      expect(await described({ itemTfms })).toEqual({
+        ...rest([32, 40]),
+        itemTfms: [{ name: "RandomResizedCrop", settings }],
+        batchTfms: [],
+      });
+    });
+
+    test("a transform of one's own, after which the size is known only if its settings say so", async () => {
+      const place = ({ width, height }: Size) => ({
+        ...{ box: { left: 0, top: 0, width, height }, resized: { width: 3, height: 3 } },
+      });
+      const resize = new Resize(9);
+      const itemTfms = [{ name: "Resize", settings: resize.settings }, own];
+      expect(await described({ itemTfms: [resize, { ...own, place }] })).toEqual({
+        ...{ ...rest(), itemTfms, batchTfms: [] },
+      });
+      const sized = { name: "Mine", settings: { size: [3, 3] } };
+      expect(await described({ itemTfms: [{ ...sized, place }] })).toEqual({
+        ...{ ...rest([3, 3]), itemTfms: [sized], batchTfms: [] },
+      });
+    });
+
+    test("nothing where there are no transforms", async () => {
+      expect(await described({})).toEqual({ ...rest(), itemTfms: [], batchTfms: [] });
     });
   });
 
@@ -248,9 +338,19 @@ describe("files", () => {
     await writeOnnx(path, model);
     expect(new Uint8Array(await readFile(path))).toEqual(await encodeOnnx(model));
     await expect(writeOnnx(path, model, { labels: ["one"] })).rejects.toThrow("labels");
-    await expect(writeOnnx(join(folder, "missing", "model.onnx"), model)).rejects.toThrow("ENOENT");
-    await expect(writeOnnx(folder, model)).rejects.toThrow();
+    await expect(writeOnnx(folder, model)).rejects.toThrow(
+      `writeOnnx: the model cannot be written, there is a folder of this name: ${folder}. Pass`,
+    );
+    await expect(writeOnnx(join(path, "model.onnx"), model)).rejects.toThrow(
+      /^writeOnnx: the model cannot be written to .*model\.onnx.model\.onnx: E/,
+    );
     expect(await readdir(folder)).toEqual(["model.onnx"]);
+  });
+
+  test("make the folder that is missing", async () => {
+    const path = join(folder, "missing", "too", "model.onnx");
+    await writeOnnx(path, smallNet());
+    expect(await readdir(join(folder, "missing", "too"))).toEqual(["model.onnx"]);
   });
 
   test("of 2 GiB are refused, before the weights are read or written", async () => {

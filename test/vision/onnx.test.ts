@@ -11,6 +11,7 @@ import {
   cifarResnet20,
   Conv2d,
   ConvTranspose2d,
+  createVisionModel,
   Dropout,
   ELU,
   Flatten,
@@ -31,6 +32,7 @@ import {
   SiLU,
   SmallResNet,
   Softmax,
+  squeezenet1_0,
   Tanh,
   ZeroPadShortcut,
   type Conv2dLayerOptions,
@@ -211,34 +213,42 @@ describe("blocks and networks", () => {
     await compareLayer(() => new BasicBlock({ inChannels: 6, channels: 6, stride }));
     await compareLayer(() => new Bottleneck({ inChannels: 6, channels: 4, stride }));
   });
+  const compareNetwork = (group: string, model: Module, shapes: Parameters<typeof compare>[2]) => {
+    scramble(model);
+    return compare(group, model, shapes, { group });
+  };
+  const sizes = [
+    [1, 64, 64, 3],
+    [3, 64, 64, 3],
+    [1, 97, 97, 3],
+    [2, 65, 130, 3],
+  ] as const;
   test.each([
     ["resnet18", resnet18],
     ["resnet34", resnet34],
     ["resnet50", resnet50],
-  ])("%s at 64 and 97 pixels", async (name, make) => {
+    ["squeezenet1_0", squeezenet1_0],
+  ])("%s at 64 and 97 pixels, and 65 x 130", async (name, make) => {
     manualSeed(2);
-    const model = make({ numClasses: 37 });
-    scramble(model);
-    await compare(name, model, [
-      [1, 64, 64, 3],
-      [3, 64, 64, 3],
-      [1, 97, 97, 3],
-    ]);
+    await compareNetwork(name, make({ numClasses: 37 }), sizes);
+  });
+  test.each([
+    ["resnet34", resnet34],
+    ["resnet50", resnet50],
+  ])("%s with the head of cnnLearner", async (name, arch) => {
+    manualSeed(2);
+    await compareNetwork(`${name} with head`, createVisionModel(arch, { numClasses: 37 }), sizes);
   });
   test.each(["A", "B"] as const)("CIFAR ResNet with shortcut %s", async (shortcut) => {
     manualSeed(3);
-    const model = cifarResnet20({ shortcut });
-    scramble(model);
-    await compare(`cifarResnet20 ${shortcut}`, model, [
+    await compareNetwork(`cifarResnet20 ${shortcut}`, cifarResnet20({ shortcut }), [
       [1, 32, 32, 3],
       [3, 31, 33, 3],
     ]);
   });
   test("SmallResNet", async () => {
     manualSeed(4);
-    const model = new SmallResNet();
-    scramble(model);
-    await compare("SmallResNet", model, [
+    await compareNetwork("SmallResNet", new SmallResNet(), [
       [1, 28, 28, 1],
       [3, 29, 27, 1],
     ]);

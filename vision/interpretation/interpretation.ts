@@ -1,12 +1,15 @@
 /** @file ClassificationInterpretation: what a classifier confuses, and which images it got most wrong. */
-import type { Label } from "../../data/index.ts";
+import type { ImageSource, Label } from "../../data/index.ts";
 import { ArgumentError } from "../../engine/index.ts";
 import type { Predictions } from "../../nn/index.ts";
+import { interpretationText, topLossesText } from "./words.ts";
 
 /** One image and what the model said of it. */
 export interface JudgedImage {
-  /** Its place in the validation set. */
+  /** Its place in the predictions; in those of the validation set, its index there. */
   readonly item: number;
+  /** Its path; left out for pixels and bytes, and when the predictions do not know their images. */
+  readonly file?: string;
   /** Cross-entropy: -ln of the probability of the actual class. */
   readonly loss: number;
   /** Index of the likeliest class. */
@@ -24,11 +27,14 @@ export interface Confusion {
   readonly count: number;
 }
 
-/** What `learner.getPreds()` gives, without an activation. */
-export type Logits = Predictions;
+/** What `learner.getPreds()` gives, without an activation: of a `VisionLearner` with the images. */
+export interface Logits extends Predictions {
+  /** The images, in the order of the predictions. Default: not known. */
+  readonly items?: readonly ImageSource[];
+}
 
 /**
- * Judges a classifier by its validation set. Source: fastai, `ClassificationInterpretation`.
+ * Judges a classifier by the predictions of a loader: the validation set, or another with labels, `learn.getPreds(dls.train)`. Source: fastai, `ClassificationInterpretation`.
  *
  * ```ts
  * const interpretation = new ClassificationInterpretation(await learn.getPreds(), learn.vocab);
@@ -37,23 +43,45 @@ export type Logits = Predictions;
  */
 export class ClassificationInterpretation {
   readonly vocab: readonly Label[];
-  /** All images, in the order of the validation set. */
+  /** All images, in the order of the predictions. */
   readonly images: readonly JudgedImage[];
+  /** The images themselves, in this order; undefined when the predictions do not know them. */
+  readonly items: readonly ImageSource[] | undefined;
 
-  /** @throws ArgumentError when the predictions are not one score for each class and image. */
-  constructor({ predictions, shape, targets }: Logits, vocab: readonly Label[]) {
+  /**
+   * @throws ArgumentError when there are no images or other items, the predictions are not one score for each class and image, a score is NaN, or a target is no class, as
+   * those of images without labels.
+   */
+  constructor({ predictions, shape, targets, items }: Logits, vocab: readonly Label[]) {
     const classes = vocab.length;
-    if (shape.length !== 1 || shape[0] !== classes) {
+    if (targets.length === 0) {
       throw new ArgumentError(
         "ClassificationInterpretation",
-        `predictions of shape [${shape.join(", ")}] for ${classes} classes`,
+        "there is nothing to judge: the loader gave 0 images",
+        "Judge a loader that has images; with validPct 0 the validation set has none",
+      );
+    }
+    if (
+      shape.length !== 1 ||
+      shape[0] !== classes ||
+      predictions.length !== classes * targets.length
+    ) {
+      throw new ArgumentError(
+        "ClassificationInterpretation",
+        `predictions of shape [${[predictions.length / shape.reduce((a, b) => a * b, 1), ...shape].join(", ")}] for ${targets.length} targets of ${classes} classes`,
         "Pass what learner.getPreds() gave, and the learner's vocab",
       );
     }
+    checkTargets(targets, classes);
+    checkItems(items, targets.length);
     this.vocab = vocab;
-    this.images = Array.from(targets, (actual, item) =>
-      judge(predictions.subarray(item * classes, (item + 1) * classes), actual, item),
-    );
+    this.items = items;
+    this.images = Array.from(targets, (actual, item) => {
+      const source = items?.[item];
+      const file = typeof source === "string" ? { file: source } : {};
+      const logits = predictions.subarray(item * classes, (item + 1) * classes);
+      return { ...judge(logits, actual, item), ...file };
+    });
   }
 
   /** Images whose likeliest class is another than their own. */
@@ -91,9 +119,7 @@ export class ClassificationInterpretation {
   /** The `count` images with the largest losses (or, with `largest: false`, the smallest), in this order. Default: all. */
   topLosses(count = this.images.length, { largest = true } = {}): JudgedImage[] {
     const sign = largest ? 1 : -1;
-    // NaN, of a model that diverged, is the worst loss.
-    const rank = ({ loss }: JudgedImage): number => (Number.isNaN(loss) ? Infinity : loss);
-    const sorted = [...this.images].sort((a, b) => sign * (rank(b) - rank(a)) || a.item - b.item);
+    const sorted = [...this.images].sort((a, b) => sign * (b.loss - a.loss) || a.item - b.item);
     return sorted.slice(0, Math.max(0, count));
   }
 
@@ -102,36 +128,41 @@ export class ClassificationInterpretation {
     return this.vocab[index] ?? index;
   }
 
-  /** The confusion matrix and the pairs that are confused most, for people. */
-  toString(): string {
-    const { images, errors } = this;
-    const percent = images.length === 0 ? 0 : (100 * errors.length) / images.length;
-    const pairs = this.mostConfused().slice(0, 10);
-    return [
-      `${images.length} images, ${errors.length} wrong (${percent.toFixed(2)} %)`,
-      ...(this.vocab.length <= 20 ? ["", ...this.#matrixLines()] : []),
-      ...(pairs.length === 0 ? [] : ["", "most confused"]),
-      ...pairs.map(
-        ({ actual, predicted, count }) => `  ${count} x ${actual} taken for ${predicted}`,
-      ),
-    ].join("\n");
+  /**
+   * The images with the largest losses, a line each: the loss, what it was taken for and what it is, both with the probability that the
+   * model gave them, and the file's path, or the number of the image where that is not known. Default: 9.
+   */
+  topLossesText(count = 9): string {
+    return topLossesText(this, count);
   }
 
-  #matrixLines(): string[] {
-    const names = this.vocab.map(String);
-    const cells = this.confusionMatrix().map((row) => row.map(String));
-    const head = Math.max(...names.map(({ length }) => length), "actual".length);
-    const widths = names.map(({ length }, i) =>
-      Math.max(length, ...cells.map((row) => (row[i] ?? "").length)),
-    );
-    const line = (name: string, values: readonly string[]): string =>
-      [name.padEnd(head), ...values.map((value, i) => value.padStart(widths[i] ?? 0))].join("  ");
-    return [
-      `${"".padEnd(head)}  predicted`,
-      line("actual", names),
-      ...cells.map((row, i) => line(names[i] ?? "", row)),
-    ];
+  /**
+   * For people: the share of errors; the confusion matrix, in which what is right stands in brackets and points are zeros; the pairs that
+   * are confused most; and the five largest losses. Above 40 classes there is no matrix.
+   */
+  toString(): string {
+    return interpretationText(this);
   }
+}
+
+function checkItems(items: readonly ImageSource[] | undefined, count: number): void {
+  if (items === undefined || items.length === count) return;
+  throw new ArgumentError(
+    "ClassificationInterpretation",
+    `there are not as many images as predictions: ${items.length} and ${count}`,
+    "Pass the images in the order of the predictions, or leave items out",
+  );
+}
+
+/** Images without labels have the target -1. */
+function checkTargets(targets: Float32Array, classes: number): void {
+  const item = targets.findIndex((y) => !Number.isInteger(y) || y < 0 || y >= classes);
+  if (item < 0) return;
+  throw new ArgumentError(
+    "ClassificationInterpretation",
+    `the target of image ${item} is no class: ${targets[item]}, there are ${classes} classes`,
+    "Judge a loader with labels: the training or validation set, not testLoader",
+  );
 }
 
 /** Cross-entropy through the logarithm of the sum of exponentials, so that a probability of 1e-50 has a finite loss. */
@@ -139,6 +170,13 @@ function judge(logits: Float32Array, actual: number, item: number): JudgedImage 
   const largest = Math.max(...logits);
   const sum = logits.reduce((total, logit) => total + Math.exp(logit - largest), 0);
   const probability = (index: number): number => Math.exp((logits[index] ?? NaN) - largest) / sum;
+  if (Number.isNaN(sum)) {
+    throw new ArgumentError(
+      "ClassificationInterpretation",
+      `the scores of image ${item} are NaN or infinite: ${logits.slice(0, 5).join(", ")}${logits.length > 5 ? ", ..." : ""}`,
+      "The model's weights are not finite if training diverged: train again at a lower learning rate",
+    );
+  }
   const predicted = logits.indexOf(largest);
   return {
     ...{ item, actual, predicted },

@@ -1,5 +1,13 @@
 /** @file What a classifier gets wrong, as pictures. Node only. */
-import { imagesOf, pictureGrid, rasterizeSvg, type ImageDataLoaders } from "../../data/node.ts";
+import {
+  imagesOf,
+  pictureGrid,
+  rasterizeSvg,
+  type ImageDataLoaders,
+  type TitledImage,
+  type TitleLine,
+} from "../../data/node.ts";
+import { ArgumentError } from "../../engine/index.ts";
 import { confusionSvg } from "./confusion-picture.ts";
 import type { ClassificationInterpretation, JudgedImage } from "./interpretation.ts";
 
@@ -14,33 +22,64 @@ export function plotConfusionMatrix(
  * The images with the largest losses as PNG, the worst first. Above each one: what it was taken for, what it is, both with the
  * probability that the model gave them, and the loss.
  *
- * @param dls whose validation set was judged.
+ * ```ts
+ * const interpretation = new ClassificationInterpretation(await learn.getPreds(dls.train), learn.vocab);
+ * await writeFile("top-losses.png", await plotTopLosses(interpretation, dls));
+ * ```
+ * @param dls whose transforms make the pictures, as in validation. Which images these are, the interpretation knows: those of the loader
+ * that was judged.
+ * @param count how many, at most. Default: 9.
+ * @throws ArgumentError when the interpretation does not know its images, or the count is no whole number >= 1.
  */
 export async function plotTopLosses(
   interpretation: ClassificationInterpretation,
-  dls: ImageDataLoaders,
+  dls: PictureData,
   count = 9,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  return pictureGrid(await topLossImages(interpretation, dls, count));
+}
+
+/** Transforms for pictures, and what undoes the normalisation: `ImageDataLoaders`. */
+export type PictureData = Pick<ImageDataLoaders, "testLoader" | "pipeline">;
+
+/** What `plotTopLosses` draws. Errors as there. */
+export async function topLossImages(
+  interpretation: ClassificationInterpretation,
+  dls: PictureData,
+  count: number,
+): Promise<TitledImage[]> {
+  const { items } = interpretation;
+  if (items === undefined) {
+    throw new ArgumentError(
+      "plotTopLosses",
+      "it is not known which images were judged: items undefined",
+      "Use what getPreds of a VisionLearner gave, or add the images: { ...predictions, items: dls.valid.items }",
+    );
+  }
+  if (!Number.isSafeInteger(count) || count < 1) {
+    throw new ArgumentError("plotTopLosses", `there is nothing to show: count ${count}`, "Use 9");
+  }
   const worst = interpretation.topLosses(count);
-  const batch = await dls.valid.batchOf(
-    Uint32Array.from(worst, ({ item }) => item),
+  const loader = dls.testLoader(worst.map(({ item }) => items[item] ?? ""));
+  const batch = await loader.batchOf(
+    Uint32Array.from(worst, (_, i) => i),
     0,
   );
   const shown = await imagesOf(dls, batch);
-  return pictureGrid(
-    shown.map(({ image }, i) => {
-      const judged = worst[i];
-      return { image, title: judged === undefined ? "" : titleOf(interpretation, judged) };
-    }),
-  );
+  return worst.flatMap((judged, i) => {
+    const image = shown[i]?.image;
+    return image === undefined ? [] : [{ image, title: titleOf(interpretation, judged) }];
+  });
 }
 
 /** `dog 0.98` / `is cat 0.02` / `loss 3.91`. */
-function titleOf(interpretation: ClassificationInterpretation, judged: JudgedImage): string {
-  const { predicted, actual, predictedProbability, actualProbability, loss } = judged;
+function titleOf(
+  interpretation: ClassificationInterpretation,
+  { predicted, actual, predictedProbability, actualProbability, loss }: JudgedImage,
+): TitleLine[] {
   return [
-    `${interpretation.nameOf(predicted)} ${predictedProbability.toFixed(2)}`,
-    `is ${interpretation.nameOf(actual)} ${actualProbability.toFixed(2)}`,
-    `loss ${loss.toFixed(2)}`,
-  ].join("\n");
+    { text: String(interpretation.nameOf(predicted)), number: predictedProbability.toFixed(2) },
+    { text: `is ${interpretation.nameOf(actual)}`, number: actualProbability.toFixed(2) },
+    { text: "loss", number: loss.toFixed(2) },
+  ];
 }

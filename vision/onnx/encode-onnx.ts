@@ -23,7 +23,7 @@ export interface OnnxOptions {
   readonly width?: number;
   /** What the training did to pictures: written into the file's metadata as `preprocessing`, JSON. Default: not said. */
   readonly preprocessing?: OnnxPreprocessing;
-  /** Makes `preprocessing`, but for the resizing, the first operators; the input is then RGB of 0 to 255. Default: false. */
+  /** Makes the normalisation in `preprocessing` the first operators; the input is then RGB of 0 to 255. Default: false. */
   readonly bakePreprocessing?: boolean;
   /** Names of the classes: written into the file's metadata as `labels`, JSON. Default: none. */
   readonly labels?: readonly string[];

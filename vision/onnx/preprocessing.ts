@@ -1,16 +1,28 @@
 /** @file What is done to a picture before the network sees it: as a description in the file, or as its first operators. */
+import type { Json } from "../../data/index.ts";
 import { ArgumentError } from "../../engine/index.ts";
 import type { OnnxBuilder, OnnxValue } from "./builder.ts";
 
-/** From the bytes of a picture to the numbers that the network was trained on: resized, then `(x * scale - mean) / std`. */
+/** A transform of wgrad, whose class says what the settings mean, or of one's own. */
+export interface OnnxTransform {
+  /** For example "Resize". */
+  readonly name: string;
+  readonly settings: Readonly<Record<string, Json>>;
+}
+
+/** From the bytes of a picture to the numbers that the network was trained on: transforms, then `(x * scale - mean) / std`. */
 export interface OnnxPreprocessing {
-  /** How pictures were brought to one size. Never part of the graph: whoever runs the file does it. Default: not said. */
-  readonly resize?: {
-    /** For example "squish", "crop" or "pad". */
-    readonly method: string;
-    /** Pixels. */
-    readonly size: readonly [height: number, width: number];
-  };
+  /** How files are decoded: `{ applyExif: true }` turns pictures as their EXIF says. Default: not said, pixels as they are stored. */
+  readonly decoding?: Readonly<Record<string, Json>>;
+  /**
+   * What is done to each picture of 8 bits, in this order, for example `Resize`; as in validation, without chance. Never part of the
+   * graph: whoever runs the file does it. Default: not said.
+   */
+  readonly itemTfms?: readonly OnnxTransform[];
+  /** What is then done to batches of pixels from 0 to 1, in this order; `Normalize` is what `mean` and `std` say. Default: not said. */
+  readonly batchTfms?: readonly OnnxTransform[];
+  /** Pixels of the images at the end of all that. Default: not said. */
+  readonly size?: readonly [height: number, width: number];
   /** What bytes are multiplied by. Default: 1 / 255. */
   readonly scale?: number;
   /** For each channel, in the order of `channelOrder`, in units of the scaled numbers. Default: 0. */
@@ -82,17 +94,20 @@ function reversed(graph: OnnxBuilder, x: OnnxValue): OnnxValue {
 
 /** The entry `preprocessing` of the file's metadata: how the network's numbers come about, and what the file wants to be fed. */
 export function describePreprocessing(
-  { resize }: OnnxPreprocessing,
+  { decoding, itemTfms, batchTfms, size }: OnnxPreprocessing,
   normalization: Normalization,
   { input, baked }: { readonly input: string; readonly baked: boolean },
 ): string {
   return JSON.stringify({
-    ...(resize && { resize }),
+    ...(decoding && { decoding }),
+    ...(itemTfms && { itemTfms }),
+    ...(batchTfms && { batchTfms }),
     ...normalization,
     baked,
     input: {
       name: input,
       layout: "NCHW",
+      ...(size && { size }),
       channelOrder: baked ? "RGB" : normalization.channelOrder,
       values: baked ? "0 to 255" : "(x * scale - mean) / std of x from 0 to 255",
     },

@@ -320,13 +320,16 @@ describe("transforms", () => {
     const settings = (await pets()).settings();
     const own = { ...(settings as object), batchTfms: [{ name: "Sepia", settings: {} }] };
     expect(() => ImageDataLoaders.pipelineFromSettings(own)).toThrow(
-      'the transform "Sepia" is unknown; known are Normalize',
+      'the transform "Sepia" is unknown; known are ResizeBatch, Normalize',
     );
     const makers = {
       batchTfms: { Sepia: () => ({ ...flip, name: "Sepia", trainingOnly: false }) },
     };
     const pipeline = ImageDataLoaders.pipelineFromSettings(own, makers);
     expect(pipeline.batchTfms.map(({ name }) => name)).toEqual(["Sepia"]);
+    const resize = { name: "ResizeBatch", settings: { size: [8, 0], mode: "bilinear" } };
+    const edited = { ...(settings as object), batchTfms: [resize] };
+    expect(() => ImageDataLoaders.pipelineFromSettings(edited)).toThrow(/size \[8, 0\]/);
     for (const wrong of [null, 1, [], {}, { format: "other" }]) {
       expect(() => ImagePipeline.fromSettings(wrong)).toThrow("the settings cannot be used");
     }
