@@ -4,6 +4,7 @@ import { ArgumentError } from "../engine/index.ts";
 import type { ModelFunction, TorchState, VisionModel } from "../nn/index.ts";
 import { terminalProgress } from "../nn/node.ts";
 import { exportLearner } from "./export-learner.ts";
+import type { ExportOptions } from "./exported-model.ts";
 import { describeData } from "./onnx/describe-data.ts";
 import type { OnnxOptions } from "./onnx/encode-onnx.ts";
 import { writeOnnx } from "./onnx/write-onnx.ts";
@@ -28,11 +29,11 @@ export interface CnnLearnerOptions
 /** A `VisionLearner` that can be written to a folder. */
 export class CnnLearner extends VisionLearner {
   /** Writes the model with all that predictions need; `loadLearner` reads it. See `exportLearner`. */
-  export(folder: string): Promise<void> {
-    return exportLearner(this, folder);
+  export(folder: string, options: ExportOptions = {}): Promise<void> {
+    return exportLearner(this, folder, options);
   }
 
-  /** Writes the model as an ONNX file that says how images were resized and normalised, and names the classes. See `writeOnnx`. */
+  /** Writes the model as an ONNX file that says what prediction does to images before, and names the classes. See `writeOnnx`. */
   exportOnnx(file: string, options: OnnxOptions = {}): Promise<void> {
     return writeOnnx(file, this.model, { ...describeData(this.dls), ...options });
   }

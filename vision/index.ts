@@ -1,6 +1,14 @@
 /** @file The public surface of vision that runs in browsers too; re-exports only. Files are in `wgrad/vision/node`. */
 export { decodeCheckpoint, encodeCheckpoint } from "./checkpoint-bytes.ts";
 export {
+  decodeLearner,
+  encodeLearner,
+  type Exportable,
+  type ExportedModel,
+  type ExportOptions,
+  type LoadLearnerOptions,
+} from "./exported-model.ts";
+export {
   ClassificationInterpretation,
   type Confusion,
   type JudgedImage,

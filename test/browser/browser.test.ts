@@ -1,6 +1,6 @@
 /**
- * @file The built package in headless Chromium: served on loopback, it runs a sample of the op table and twenty training steps,
- * whose losses must be those of Node. Skipped where no Chromium is installed.
+ * @file The built package in headless Chromium: served on loopback, it runs a sample of the op table, predicts from pictures and trains twenty
+ * steps; probabilities and losses must be those of Node. Skipped where no Chromium is installed.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { useDevice } from "../device.ts";
 import { worstError } from "../inputs.ts";
 import { expectClose } from "../numeric.ts";
-import { trainTwentySteps, type OpOutcome } from "./scenario.ts";
+import { predictPictures, trainTwentySteps, type OpOutcome } from "./scenario.ts";
 
 const names = ["chromium", "chromium-browser", "google-chrome"];
 const executablePath = (process.env["PATH"] ?? "")
@@ -27,6 +27,7 @@ interface PageGlobals {
   readonly wgrad: {
     open(): Promise<{ readonly vendor: string; readonly architecture: string }>;
     runOps(): Promise<OpOutcome[]>;
+    predictPictures(): Promise<number[]>;
     trainTwentySteps(): Promise<number[]>;
   };
 }
@@ -48,7 +49,13 @@ describe.skipIf(executablePath === undefined)(
           outDir,
           emptyOutDir: true,
           lib: {
-            entry: ["engine/index.ts", "nn/index.ts", "data/index.ts", "test/browser/page.ts"],
+            entry: [
+              "engine/index.ts",
+              "nn/index.ts",
+              "data/index.ts",
+              "vision/index.ts",
+              "test/browser/page.ts",
+            ],
             formats: ["es"],
           },
         },
@@ -95,6 +102,16 @@ describe.skipIf(executablePath === undefined)(
       expect(outcomes.length).toBeGreaterThan(50);
       expect(outcomes.filter(({ error, tolerance }) => !(error <= tolerance))).toEqual([]);
       expect(messages).toEqual([]);
+    });
+
+    test("an exported model predicts as in Node", { timeout: 600_000 }, async () => {
+      const inBrowser = await page.evaluate(() =>
+        (globalThis as unknown as PageGlobals).wgrad.predictPictures(),
+      );
+      const inNode = await predictPictures();
+      expect(inNode).toHaveLength(9);
+      expect(new Set(inNode).size).toBeGreaterThan(6);
+      expectClose(inBrowser, inNode, 1e-5, "probabilities");
     });
 
     test("twenty training steps have the losses of Node", { timeout: 600_000 }, async () => {

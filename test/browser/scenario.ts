@@ -1,8 +1,10 @@
-/** @file What the browser and Node both run, so that their results can be compared: a sample of the op table, and a training. */
-import { backward, crossEntropy, openScope, tensor } from "../../engine/index.ts";
+/** @file What the browser and Node both run, so that their results can be compared: a sample of the op table, predictions, a training. */
+import { imagenetStats, ImagePipeline, Normalize, Resize } from "../../data/index.ts";
+import { backward, crossEntropy, manualSeed, openScope, tensor } from "../../engine/index.ts";
 import type { OpCase } from "../../engine/op-case.ts";
 import * as cases from "../../engine/ops/cases.ts";
-import { SGD, SmallResNet } from "../../nn/index.ts";
+import { createVisionModel, SGD, SmallResNet, squeezenet1_0, type Module } from "../../nn/index.ts";
+import { decodeLearner, encodeLearner } from "../../vision/index.ts";
 import { makeInput, seededRandom, worstError } from "../inputs.ts";
 
 /** How far one sample of one op is from its float64 reference. */
@@ -41,18 +43,48 @@ export async function runOps(): Promise<OpOutcome[]> {
   return outcomes;
 }
 
-/** The losses of twenty steps of the network of `npm start` on a fixed batch that it can learn. */
-export async function trainTwentySteps(): Promise<number[]> {
-  const random = seededRandom(12);
-  const model = new SmallResNet();
-  // Kaiming's normal numbers need a logarithm and a cosine, which differ from driver to driver; these are the same everywhere.
+/** Kaiming's normal numbers need a logarithm and a cosine, which differ from driver to driver; these are the same everywhere. */
+function setWeights(model: Module, random: () => number, gain = 1): void {
   for (const parameter of model.parameters()) {
     if (parameter.shape.length < 2) continue;
-    const bound = Math.sqrt((6 * (parameter.shape.at(-1) ?? 1)) / parameter.size);
+    const bound = gain * Math.sqrt((6 * (parameter.shape.at(-1) ?? 1)) / parameter.size);
     parameter.write(
       Float32Array.from({ length: parameter.size }, () => bound * (2 * random() - 1)),
     );
   }
+}
+
+/** What a model that was exported and loaded says of three pictures: all probabilities. */
+export async function predictPictures(): Promise<number[]> {
+  const random = seededRandom(21);
+  manualSeed(21);
+  const model = createVisionModel(squeezenet1_0, { numClasses: 3 });
+  // Somewhat less than what keeps the variance: the probabilities are neither 0 nor 1.
+  setWeights(model, random, 0.9);
+  const dls = new ImagePipeline({
+    ...{ vocab: ["bird", "cat", "dog"], itemTfms: [new Resize(48)] },
+    batchTfms: [new Normalize(imagenetStats)],
+  });
+  const predictor = decodeLearner(await encodeLearner({ model, dls }));
+  const pictures = [
+    { width: 64, height: 48 },
+    { width: 48, height: 48 },
+    { width: 33, height: 90 },
+  ].map(({ width, height }) => ({
+    ...{ width, height },
+    data: Uint8Array.from({ length: 3 * width * height }, () => 256 * random()),
+  }));
+  const predictions = await predictor.predict(pictures);
+  return predictions.flatMap(({ probabilities }) => [...probabilities]);
+}
+
+/** The losses of twenty steps of the network of `npm start` on a fixed batch that it can learn. */
+export async function trainTwentySteps(): Promise<number[]> {
+  const random = seededRandom(12);
+  // For the biases, which are uniform.
+  manualSeed(12);
+  const model = new SmallResNet();
+  setWeights(model, random);
   const optimizer = new SGD(model.parameters(), { lr: 0.01, momentum: 0.9 });
   const images = Float32Array.from({ length: 32 * 28 * 28 }, () => random());
   const labels = Int32Array.from({ length: 32 }, (_, i) => i % 10);

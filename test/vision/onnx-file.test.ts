@@ -246,6 +246,11 @@ describe("preprocessing", () => {
       });
     });
 
+    test("grey images", () => {
+      const data = new ImagePipeline({ vocab: ["a"], itemTfms: [], batchTfms: [], channels: 1 });
+      expect(describeData(data).preprocessing?.decoding).toEqual({ channels: 1 });
+    });
+
     test("nothing where there are no transforms", async () => {
       expect(await described({})).toEqual({ ...rest(), itemTfms: [], batchTfms: [] });
     });

@@ -14,7 +14,10 @@ export function describeData(data: PredictionData): Pick<OnnxOptions, "preproces
   const { itemTfms: ownItem, batchTfms: ownBatch } = ImagePipeline.needsMakers(settings);
   const size = sizeAfter([...itemTfms, ...batchTfms], [...ownItem, ...ownBatch]);
   const normalize = batchTfms.find(({ name }) => name === "Normalize")?.settings;
-  const decoding = settings["decoding"] as Settings;
+  const decoding = {
+    ...(settings["decoding"] as Settings),
+    ...(settings["channels"] === 1 && { channels: 1 }),
+  };
   return {
     labels: data.vocab.map(String),
     preprocessing: {
