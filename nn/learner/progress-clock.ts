@@ -15,7 +15,10 @@ interface Mark {
 /** Judges the time left by the time that the work so far took, from the first finished batch on: what came before is compiling. */
 export class ProgressClock {
   readonly #total: number;
+  /** Of the batches that the device has finished. */
   #done = 0;
+  /** Of training batches that were recorded, in their order. */
+  readonly #running: number[] = [];
   #since: Mark | undefined;
   #firstBatch: Mark | undefined;
   #batches = 0;
@@ -26,9 +29,10 @@ export class ProgressClock {
     this.#total = trainingCost * training + validation;
   }
 
-  /** A batch has been recorded. */
+  /** A batch has been recorded. Of training it is known when it is finished; validation is as good as finished. */
   advance(images: number, training: boolean): void {
-    this.#done += training ? trainingCost * images : images;
+    if (training) this.#running.push(trainingCost * images);
+    else this.#done += images;
   }
 
   /** The next training batches follow each other; what comes between, a validation, is not part of their time. */
@@ -39,6 +43,7 @@ export class ProgressClock {
   /** The device has finished a training batch. */
   batchFinished(): void {
     const time = performance.now();
+    this.#done += this.#running.shift() ?? 0;
     this.#since ??= { time, done: this.#done };
     this.#batches++;
     this.#firstBatch ??= { time, done: this.#batches };

@@ -147,5 +147,8 @@ export class ProgressCallback implements Callback {
 }
 
 function samples(loader: Loader | undefined): number {
-  return loader === undefined ? 0 : (loader.datasetSize ?? loader.length * loader.batchSize);
+  if (loader === undefined) return 0;
+  const { datasetSize = Infinity, length, batchSize } = loader;
+  // The last batch may be left out, or smaller than the others.
+  return Math.min(datasetSize, length * batchSize);
 }
