@@ -26,13 +26,13 @@ export { escapeXml, fontFamily, rasterizeSvg } from "./formats/svg.ts";
 export { loadPeer } from "./peer-package.ts";
 export { decodePng, encodePng, type Pixels, type PngOptions } from "./formats/png.ts";
 export type { Column, CsvOptions } from "./vision/csv-labels.ts";
-export {
-  ImageDataLoaders,
-  type FolderOptions,
-  type ImageDataLoadersOptions,
-  type LabelFunctionOptions,
-  type RegexOptions,
-} from "./vision/data-loaders.ts";
+export { ImageDataLoaders } from "./vision/data-loaders.ts";
+export type {
+  FolderOptions,
+  ImageDataLoadersOptions,
+  LabelFunctionOptions,
+  RegexOptions,
+} from "./vision/data-loaders-options.ts";
 export { decodeImage, imageFileLoader, type DecodeOptions } from "./vision/decode.ts";
 export { getImageFiles, type ImageFilesOptions } from "./vision/image-files.ts";
 export type { LabelFunction } from "./vision/labels.ts";

@@ -1,74 +1,30 @@
 /** @file ImageDataLoaders: from files and labels to batches for training and validation. Node only. */
 import { basename } from "node:path";
-import { ArgumentError } from "../../engine/index.ts";
 import type { BatchTransform, Json } from "../batch-transform.ts";
 import type { Batch } from "../loader.ts";
 import type { ChannelStats } from "../transforms.ts";
+import { checkLists, checkSplit, inNeither } from "./check-split.ts";
 import { readLabelsCsv, type CsvOptions } from "./csv-labels.ts";
-import { imageFileLoader, type DecodeOptions } from "./decode.ts";
+import {
+  decodingOf,
+  loadingOf,
+  type FolderOptions,
+  type ImageDataLoadersOptions,
+  type LabelFunctionOptions,
+  type RegexOptions,
+} from "./data-loaders-options.ts";
+import { imageFileLoader } from "./decode.ts";
 import { getImageFiles } from "./image-files.ts";
-import { ImageLoader, type LoadingOptions } from "./image-loader.ts";
+import { ImageLoader } from "./image-loader.ts";
 import { ImagePipeline, type TestLoaderOptions, type TransformMakers } from "./image-pipeline.ts";
 import type { ItemTransform } from "./item-transform.ts";
-import {
-  categorize,
-  labelsOf,
-  regexLabel,
-  type LabelFunction,
-  type LabelledSplit,
-} from "./labels.ts";
+import { categorize, labelsOf, regexLabel, type LabelledSplit } from "./labels.ts";
 import type { ImageSource } from "./load-image.ts";
-import type { ImageChannels } from "./rgb-image.ts";
 import { showBatch, type ShowBatchOptions } from "./show-batch.ts";
-import { grandparentSplitter, randomSplitter, type Split, type Splitter } from "./splitters.ts";
+import { grandparentSplitter, randomSplitter } from "./splitters.ts";
 import { summarize } from "./summary.ts";
 import type { Label } from "./vocab.ts";
 import { warningsOf } from "./warnings.ts";
-
-/** What all ways to make `ImageDataLoaders` take. */
-export interface ImageDataLoadersOptions extends LoadingOptions, DecodeOptions {
-  /** Fraction of the images that validates. Default: 0.2. */
-  readonly validPct?: number;
-  /**
-   * Decides the split, which is fastai's for the same seed and order of files, and the order and random positions of training. A whole
-   * number from 0 to 2^32 - 1. Default: 0.
-   */
-  readonly seed?: number;
-  /** Images in a batch. Default: 64. */
-  readonly bs?: number;
-  /** Images in a batch of validation. Default: bs. */
-  readonly valBs?: number;
-  /** 1: the grey values of the images, as fastai's `PILImageBW`; 3: red, green and blue. Default: 3. */
-  readonly channels?: ImageChannels;
-  /** Bring every image to one size: `[new Resize(224)]`. Default: none; all images must have one size then. */
-  readonly itemTfms?: readonly ItemTransform[];
-  /** On whole batches, on the device. Default: none. */
-  readonly batchTfms?: readonly BatchTransform[];
-  /** Classes in their order. Default: the labels of the training images, in Python's order. */
-  readonly vocab?: readonly Label[];
-  /** A new order of the training images in every epoch. Default: true. */
-  readonly shuffle?: boolean;
-  /** Instead of a random split. Default: `randomSplitter({ validPct, seed })`. */
-  readonly splitter?: Splitter;
-  /** Called for what is no error but seldom wanted: only one class, no validation. Default: `console.warn`. */
-  readonly onWarning?: (text: string) => void;
-}
-
-export interface LabelFunctionOptions extends ImageDataLoadersOptions {
-  readonly labelFunc: LabelFunction;
-}
-
-export interface RegexOptions extends ImageDataLoadersOptions {
-  /** Its group 1 is the label. */
-  readonly pattern: RegExp;
-}
-
-export interface FolderOptions extends ImageDataLoadersOptions {
-  /** Folder of the training images. Default: "train". */
-  readonly train?: string;
-  /** Folder of the validation images. Default: "valid". */
-  readonly valid?: string;
-}
 
 /** Images for training and validation, with their classes; fastai's class of this name, on files. */
 export class ImageDataLoaders {
@@ -278,53 +234,4 @@ function nameOf(file: string): string {
 
 function defaultWarning(text: string): void {
   console.warn(`wgrad: ${text}`);
-}
-
-function decodingOf(options: DecodeOptions): DecodeOptions & Record<string, Json> {
-  const { applyExif, maxPixels, exactResize } = options;
-  return {
-    ...(applyExif !== undefined && { applyExif }),
-    ...(maxPixels !== undefined && { maxPixels }),
-    ...(exactResize !== undefined && { exactResize }),
-  };
-}
-
-function loadingOf({ numWorkers, prefetch, device }: LoadingOptions): LoadingOptions {
-  return {
-    ...(numWorkers !== undefined && { numWorkers }),
-    ...(prefetch !== undefined && { prefetch }),
-    ...(device !== undefined && { device }),
-  };
-}
-
-function checkLists(path: string, files: readonly string[], labels: readonly Label[]): void {
-  if (files.length === 0) {
-    throw new ArgumentError(
-      "ImageDataLoaders",
-      `there are no images: 0 files of ${path}`,
-      "Check the folder; getImageFiles lists what it finds",
-    );
-  }
-  if (files.length !== labels.length) {
-    throw new ArgumentError(
-      "ImageDataLoaders",
-      `files and labels differ in number: ${files.length} and ${labels.length}`,
-      "Give one label for each file",
-    );
-  }
-}
-
-function checkSplit(path: string, { train, valid }: Split): void {
-  if (train.length > 0) return;
-  throw new ArgumentError(
-    "ImageDataLoaders",
-    `no image of ${path} is for training: 0 train, ${valid.length} validate`,
-    "Use a smaller validPct, or correct the splitter or the names of the folders",
-  );
-}
-
-/** Files that a splitter left out. */
-function inNeither(files: readonly string[], { train, valid }: Split): readonly string[] {
-  const used = new Set([...train, ...valid]);
-  return files.filter((_, i) => !used.has(i));
 }

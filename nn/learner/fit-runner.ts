@@ -60,6 +60,12 @@ export class FitRunner {
     throw new ArgumentError(op, "another fit is under way", "Await it first");
   }
 
+  /** @throws ArgumentError between `resume` and its fit. */
+  refuseBeforeResumedFit(op: string): void {
+    if (this.#resumed === undefined || this.isRunning) return;
+    throw new ArgumentError(op, "a fit is to be resumed", "Call that fit first");
+  }
+
   /** Whether the fit under way sets this hyper before each batch. */
   schedules(hyper: HyperName): boolean {
     return this.#current?.callbacks.schedules(hyper) ?? false;

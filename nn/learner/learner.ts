@@ -2,7 +2,7 @@
  * @file Learner: loaders, model, loss and optimizer together. `fit-runner.ts` runs its fits, the loop is in `fit-loop.ts`. Source of the behaviour: fastai,
  * learner.py and callback/schedule.py.
  */
-import { ArgumentError, type Generator, type Tensor } from "../../engine/index.ts";
+import { type Generator, type Tensor } from "../../engine/index.ts";
 import type { LossFunction } from "../losses.ts";
 import type { Metric } from "../metrics/metric.ts";
 import { requireHalf } from "../mixed-precision/autocast.ts";
@@ -280,9 +280,7 @@ export class Learner {
    */
   async lrFind(options: LrFindOptions = {}): Promise<LrFindResult> {
     this.#fits.refuseDuringFit("lrFind");
-    if (this.#fits.resumed !== undefined) {
-      throw new ArgumentError("lrFind", "a fit is to be resumed", "Call that fit first");
-    }
+    this.#fits.refuseBeforeResumedFit("lrFind");
     const finder = new LrFinder(options);
     const restore = await snapshotTraining(this);
     try {
@@ -313,9 +311,10 @@ export class Learner {
    * All that is needed to go on from here: weights, buffers, the optimizer's and the scaler's state, which parameters are frozen, where
    * random generators stand, and how far the fit is. For callbacks in `betweenBatches`, after `settle`, and from `afterEpoch` on, where
    * `Checkpointer` calls it, or between fits. Gradients are not in it.
-   * @throws ArgumentError when the model is no `Module`.
+   * @throws ArgumentError when the model is no `Module`, and between `resume` and its fit.
    */
-  checkpoint(): Promise<Checkpoint> {
+  async checkpoint(): Promise<Checkpoint> {
+    this.#fits.refuseBeforeResumedFit("checkpoint");
     return takeCheckpoint(this, this.#fits.state());
   }
 

@@ -209,6 +209,8 @@ describe("a checkpoint", () => {
       `[ArgumentError: fitOneCycle: the checkpoint was made by another fit: {"name":"fitOneCycle","args":{"epochs":2,"rates":[0.1,0.1],"div":25,"divFinal":100000,"pctStart":0.25,"moms":[0.95,0.85,0.95],"weightDecay":null}}, this is {"name":"fitOneCycle","args":{"epochs":3,"rates":[0.1,0.1],"div":25,"divFinal":100000,"pctStart":0.25,"moms":[0.95,0.85,0.95],"weightDecay":null}}. Call the same fit with the same arguments after learner.resume]`,
     );
     await expect(resumed.fineTune(2, 0.1)).rejects.toThrow(/made by another fit/);
+    // It would forget the fit that is to be resumed.
+    await expect(resumed.checkpoint()).rejects.toThrow(/checkpoint: a fit is to be resumed/);
     await resumed.fitOneCycle(2, 0.1);
     expect(() =>
       makeLearner({ train: new Points(4) }).resume(saved),
