@@ -20,7 +20,7 @@ import {
   writeCheckpoint,
   type CnnLearner,
 } from "../../vision/node.ts";
-import { printAdapter } from "../print-adapter.ts";
+import { printAdapter, runProgram } from "../program.ts";
 import { readOptions, type ChapterOptions } from "./options.ts";
 
 /** In the pets, names of cats begin with a capital. */
@@ -57,30 +57,34 @@ async function judge(learn: CnnLearner, dls: ImageDataLoaders, out: string): Pro
   await writeFile(join(out, "top-losses.png"), await plotTopLosses(interpretation, dls));
 }
 
-const options = readOptions(process.argv.slice(2));
-const { arch, weights, out } = options;
-await using device = await openNodeDevice();
-printAdapter(device);
-manualSeed(42);
+async function main(): Promise<void> {
+  const options = readOptions(process.argv.slice(2));
+  const { arch, weights, out } = options;
+  await using device = await openNodeDevice();
+  printAdapter(device);
+  manualSeed(42);
 
-const dls = await loadImages(options);
-await mkdir(out, { recursive: true });
-await dls.showBatch({ file: join(out, "batch.png") });
-const learn = await cnnLearner(dls, arch, { pretrained: weights, metrics: [errorRate] });
-console.log(await dls.summary());
-if (options.lrFind) {
-  const found = await learn.lrFind();
-  await writeFile(join(out, "lr-find.png"), await plotLrFind(found));
-  console.log(`Learning rates: valley ${found.valley.toExponential(1)}, see lr-find.png.`);
+  const dls = await loadImages(options);
+  await mkdir(out, { recursive: true });
+  await dls.showBatch({ file: join(out, "batch.png") });
+  const learn = await cnnLearner(dls, arch, { pretrained: weights, metrics: [errorRate] });
+  console.log(await dls.summary());
+  if (options.lrFind) {
+    const found = await learn.lrFind();
+    await writeFile(join(out, "lr-find.png"), await plotLrFind(found));
+    console.log(`Learning rates: valley ${found.valley.toExponential(1)}, see lr-find.png.`);
+  }
+  await train(learn, options);
+  await judge(learn, dls, out);
+
+  await learn.export(join(out, "model"));
+  await learn.exportOnnx(join(out, "model.onnx"));
+  const [picture = ""] = dls.valid.items.filter((item) => typeof item === "string");
+  const { label, probabilities } = await learn.predict(picture);
+  const percent = (100 * Math.max(...probabilities)).toFixed(1);
+  console.log(`${picture}: ${String(label)}, ${percent} %`);
+  console.log(`In ${out}: ${["batch", "losses", "confusion", "top-losses"].join(".png, ")}.png,`);
+  console.log("model/, model.onnx, checkpoint.safetensors.");
 }
-await train(learn, options);
-await judge(learn, dls, out);
 
-await learn.export(join(out, "model"));
-await learn.exportOnnx(join(out, "model.onnx"));
-const [picture = ""] = dls.valid.items.filter((item) => typeof item === "string");
-const { label, probabilities } = await learn.predict(picture);
-const percent = (100 * Math.max(...probabilities)).toFixed(1);
-console.log(`${picture}: ${String(label)}, ${percent} %`);
-console.log(`In ${out}: ${["batch", "losses", "confusion", "top-losses"].join(".png, ")}.png,`);
-console.log("model/, model.onnx, checkpoint.safetensors.");
+await runProgram(main);

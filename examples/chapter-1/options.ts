@@ -1,6 +1,7 @@
 /** @file What can be said on the command line. */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { UsageError, withUsage } from "../program.ts";
 import { resnet18, resnet34, resnet50, squeezenet1_0, type ModelFunction } from "../../nn/index.ts";
 
 const architectures: Readonly<Record<string, ModelFunction>> = {
@@ -33,27 +34,14 @@ const usage = `node tools/run.mjs examples/chapter-1/main.ts
   [--weights FILE|none]   default: the published ones, downloaded
   [--size 224] [--bs 64] [--epochs 1] [--out runs/chapter-1] [--resume] [--lr-find]`;
 
-/** Reads the arguments. Throws an error with what is wrong and the usage. */
+/** Reads the arguments. Throws `UsageError` with what is wrong. */
 export function readOptions(args: readonly string[]): ChapterOptions {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      ...{ images: { type: "string" }, weights: { type: "string" } },
-      labels: { type: "string", default: "name" },
-      arch: { type: "string", default: "resnet34" },
-      size: { type: "string", default: "224" },
-      bs: { type: "string", default: "64" },
-      epochs: { type: "string", default: "1" },
-      out: { type: "string", default: join("runs", "chapter-1") },
-      resume: { type: "boolean", default: false },
-      "lr-find": { type: "boolean", default: false },
-    },
-  });
+  const values = withUsage(usage, () => parse(args));
   const { labels, weights } = values;
   const arch = architectures[values.arch];
-  if (arch === undefined) throw new Error(`--arch ${values.arch} is not known.\n${usage}`);
+  if (arch === undefined) throw new UsageError(`--arch ${values.arch} is not known.\n${usage}`);
   if (labels !== "name" && labels !== "folder") {
-    throw new Error(`--labels is name or folder, not ${labels}.\n${usage}`);
+    throw new UsageError(`--labels is name or folder, not ${labels}.\n${usage}`);
   }
   return {
     ...{ images: values.images, labels, arch, out: values.out, resume: values.resume },
@@ -68,5 +56,22 @@ export function readOptions(args: readonly string[]): ChapterOptions {
 function wholeNumber(name: string, text: string): number {
   const value = Number(text);
   if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw new Error(`--${name} takes a whole number >= 1, not ${text}.\n${usage}`);
+  throw new UsageError(`--${name} takes a whole number >= 1, not ${text}.\n${usage}`);
+}
+
+function parse(args: readonly string[]) {
+  return parseArgs({
+    args: [...args],
+    options: {
+      ...{ images: { type: "string" }, weights: { type: "string" } },
+      labels: { type: "string", default: "name" },
+      arch: { type: "string", default: "resnet34" },
+      size: { type: "string", default: "224" },
+      bs: { type: "string", default: "64" },
+      epochs: { type: "string", default: "1" },
+      out: { type: "string", default: join("runs", "chapter-1") },
+      resume: { type: "boolean", default: false },
+      "lr-find": { type: "boolean", default: false },
+    },
+  }).values;
 }

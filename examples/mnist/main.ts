@@ -6,13 +6,13 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DataLoader, mnistStats, normalize, type Mnist } from "../../data/index.ts";
 import { loadMnist } from "../../data/node.ts";
-import { crossEntropy, manualSeed, softmax, WgradError } from "../../engine/index.ts";
+import { crossEntropy, manualSeed, softmax } from "../../engine/index.ts";
 import { openNodeDevice } from "../../engine/node.ts";
 import { accuracy, Learner, SmallResNet, type Callback } from "../../nn/index.ts";
 import { terminalProgress } from "../../nn/node.ts";
 import { plotLosses } from "../../vision/node.ts";
-import { printAdapter } from "../print-adapter.ts";
-import { readOptions, usage, UsageError, type MnistOptions } from "./options.ts";
+import { printAdapter, runProgram } from "../program.ts";
+import { readOptions, type MnistOptions } from "./options.ts";
 import { writeReport } from "./report/write-report.ts";
 import { historyOf, makeRunFolder, saveEachEpoch, saveHistory, saveWeights } from "./run-folder.ts";
 
@@ -113,11 +113,4 @@ async function main(): Promise<void> {
   await device.close();
 }
 
-try {
-  await main();
-} catch (error) {
-  if (error instanceof WgradError) console.error(`\n${error.name}: ${error.message}`);
-  else if (error instanceof UsageError) console.error(`${error.message}\n${usage}`);
-  else throw error;
-  process.exitCode = 1;
-}
+await runProgram(main);

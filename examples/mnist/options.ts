@@ -1,5 +1,6 @@
 /** @file What can be said on the command line. */
 import { parseArgs } from "node:util";
+import { UsageError, withUsage } from "../program.ts";
 
 export interface MnistOptions {
   readonly epochs: number;
@@ -13,10 +14,7 @@ export interface MnistOptions {
 
 const defaults = { epochs: 3, "batch-size": 128, lr: 0.01, seed: 42, "train-images": 60_000 };
 
-export const usage = `npm start -- [--epochs ${defaults.epochs}] [--batch-size ${defaults["batch-size"]}] [--lr ${defaults.lr}] [--seed ${defaults.seed}] [--train-images ${defaults["train-images"]}]`;
-
-/** The command line cannot be understood. */
-export class UsageError extends Error {}
+const usage = `npm start -- [--epochs ${defaults.epochs}] [--batch-size ${defaults["batch-size"]}] [--lr ${defaults.lr}] [--seed ${defaults.seed}] [--train-images ${defaults["train-images"]}]`;
 
 /** Reads the arguments of `npm start -- ...`. Throws `UsageError` for anything that it does not know. */
 export function readOptions(args: readonly string[]): MnistOptions {
@@ -24,7 +22,8 @@ export function readOptions(args: readonly string[]): MnistOptions {
   const number = (name: keyof typeof defaults): number => {
     const text = values[name];
     const value = text === undefined ? defaults[name] : Number(text);
-    if (Number.isNaN(value)) throw new UsageError(`--${name} takes a number, not ${text ?? ""}`);
+    if (Number.isNaN(value))
+      throw new UsageError(`--${name} takes a number, not ${text ?? ""}\n${usage}`);
     return value;
   };
   return {
@@ -39,9 +38,5 @@ export function readOptions(args: readonly string[]): MnistOptions {
 function parse(args: readonly string[]): Partial<Record<string, string>> {
   const names = Object.keys(defaults);
   const options = Object.fromEntries(names.map((name) => [name, { type: "string" } as const]));
-  try {
-    return parseArgs({ args: [...args], options }).values;
-  } catch (cause) {
-    throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause });
-  }
+  return withUsage(usage, () => parseArgs({ args: [...args], options }).values);
 }

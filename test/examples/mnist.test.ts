@@ -6,7 +6,8 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
 import { readSafetensors } from "../../data/node.ts";
-import { readOptions, UsageError } from "../../examples/mnist/options.ts";
+import { readOptions } from "../../examples/mnist/options.ts";
+import { UsageError } from "../../examples/program.ts";
 
 const main = resolve("examples/mnist/main.ts");
 const register = pathToFileURL(resolve("tools/register.mjs")).href;
