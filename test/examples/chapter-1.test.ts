@@ -44,30 +44,30 @@ test("reads its command line, and refuses what it does not know", () => {
 });
 
 test("trains, judges, exports and predicts; from its checkpoint there is nothing left to do", async () => {
-  const args = ["--images", "photos", "--arch", "squeezenet1_0", "--weights", "none"].concat(
-    ...[["--size", "48", "--bs", "8", "--epochs", "2", "--out", "out", "--lr-find"]],
-  );
+  const args = [
+    ...["--images", "photos", "--arch", "squeezenet1_0", "--weights", "none", "--size", "32"],
+    ...["--bs", "8", "--epochs", "2", "--out", "out"],
+  ];
   const { code, output } = await runExample("chapter-1", args, folder);
   expect(code, output).toBe(0);
   expect(output).toContain("16 train, 4 validate");
-  expect(output).toMatch(/Learning rates: valley \d\.\de-\d/);
   expect(output).toContain("epoch     train_loss  valid_loss  error_rate  time");
   expect(output).toMatch(/4 images, \d wrong/);
   const out = join(folder, "out");
   expect((await readdir(out)).sort()).toEqual([
-    ...["batch.png", "checkpoint.safetensors", "confusion.png", "losses.png", "lr-find.png"],
+    ...["batch.png", "checkpoint.safetensors", "confusion.png", "losses.png"],
     ...["model", "model.onnx", "top-losses.png"],
   ]);
-  for (const name of ["batch", "confusion", "losses", "lr-find", "top-losses"]) {
+  for (const name of ["batch", "confusion", "losses", "top-losses"]) {
     expect(decodePng(await readFile(join(out, `${name}.png`))).width).toBeGreaterThan(200);
   }
   const predictor = await loadLearner(join(out, "model"));
   expect(predictor.vocab).toEqual([false, true]);
 
-  const again = await runExample("chapter-1", [...args.slice(0, -1), "--resume"], folder);
+  const again = await runExample("chapter-1", [...args, "--resume"], folder);
   expect(again.code, again.output).toBe(0);
   const rows = (text: string) => text.match(/^[01] {9}(?:\d\.\d{6} +){3}/gm);
   expect(rows(output)).toHaveLength(2);
   const verdict = /4 images, \d wrong \(.*\)/;
   expect(verdict.exec(again.output)?.[0]).toBe(verdict.exec(output)?.[0]);
-}, 300_000);
+}, 600_000);

@@ -148,7 +148,7 @@ test("9: fine-tuning by hand", async () => {
   expect(tuned).toBeGreaterThan(frozen);
   expect(tuned).toBeGreaterThan(scratch);
   expect(text()).toContain(`${(100 * tuned).toFixed(1)} %`);
-});
+}, 600_000);
 
 test("the list in examples/README.md is complete, and each lesson tells how to run it", async () => {
   const readme = await readFile("examples/README.md", "utf8");
