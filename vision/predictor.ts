@@ -3,8 +3,10 @@ import type { ImageLoader, ImageSource, Json, Label, TestLoaderOptions } from ".
 import {
   ArgumentError,
   formatShape,
+  LimitError,
   noGrad,
   openScope,
+  slice,
   softmax,
   type Tensor,
 } from "../engine/index.ts";
@@ -35,6 +37,8 @@ export interface PredictionData {
 export class Predictor {
   readonly model: Module;
   readonly data: PredictionData;
+  /** What the device takes at once, as far as that is known. */
+  #mostImages = Infinity;
 
   constructor(model: Module, data: PredictionData) {
     this.model = model;
@@ -48,8 +52,9 @@ export class Predictor {
   /** What one image shows. Errors as of several. */
   predict(item: PredictionItem, options?: TestLoaderOptions): Promise<Prediction>;
   /**
-   * What many images show, in their order. They are decoded while the device computes, and run in batches, in evaluation mode; the
-   * model's own mode stays as it is, so that predictions during a fit change nothing in it.
+   * What many images show, in their order. They are decoded while the device computes, and run in batches, smaller ones where the
+   * adapter cannot bind their tensors, in evaluation mode; the model's own mode stays as it is, so that predictions during a fit change
+   * nothing in it.
    *
    * @param items paths, `file:` URLs, bytes of files, or pixels, also mixed.
    * @throws ArgumentError when an image cannot be decoded, or is nothing of that, the message names it; and when the model's results are not as many as the
@@ -84,30 +89,46 @@ export class Predictor {
     return all;
   }
 
+  /** A batch, in parts where its tensors are larger than the adapter can bind. */
   async #predictBatch(x: Tensor): Promise<Prediction[]> {
-    let reading: Promise<ArrayLike<number>>;
-    let classes: number;
-    {
-      using _scope = openScope();
-      const probabilities = inEvaluation(this.model, () =>
-        noGrad(() => softmax(this.model.forward(x), -1)),
-      );
-      classes = this.#classesOf(probabilities, x);
-      reading = probabilities.data();
+    const [count = 0] = x.shape;
+    const parts: Promise<Prediction[]>[] = [];
+    for (let start = 0; start < count;) {
+      const end = Math.min(count, start + this.#mostImages);
+      try {
+        parts.push(this.#predictPart(x, start, end));
+        start = end;
+      } catch (error) {
+        if (!(error instanceof LimitError) || end - start === 1) throw error;
+        this.#mostImages = Math.ceil((end - start) / 2);
+      }
     }
-    const values = Float32Array.from(await reading);
-    return Array.from({ length: values.length / classes }, (_, i) =>
-      this.#prediction(values.slice(i * classes, (i + 1) * classes)),
+    return (await Promise.all(parts)).flat();
+  }
+
+  /** Records the work for some images of a batch; what cannot be recorded is thrown at once. */
+  #predictPart(x: Tensor, start: number, end: number): Promise<Prediction[]> {
+    using _scope = openScope();
+    const images = slice(x, [start], [end]);
+    const probabilities = inEvaluation(this.model, () =>
+      noGrad(() => softmax(this.model.forward(images), -1)),
     );
+    const classes = this.#classesOf(probabilities, images);
+    return probabilities.data().then((data) => {
+      const values = Float32Array.from(data);
+      return Array.from({ length: values.length / classes }, (_, i) =>
+        this.#prediction(values.slice(i * classes, (i + 1) * classes)),
+      );
+    });
   }
 
   /** How many results there are for an image. */
-  #classesOf({ shape }: Tensor, x: Tensor): number {
+  #classesOf({ shape }: Tensor, images: Tensor): number {
     const [count, classes] = shape;
-    if (shape.length !== 2 || count !== x.shape[0] || classes === undefined) {
+    if (shape.length !== 2 || count !== images.shape[0] || classes === undefined) {
       throw new ArgumentError(
         "predict",
-        `the model does not give a row of results for each image: ${formatShape(shape)} for ${formatShape(x.shape)}`,
+        `the model does not give a row of results for each image: ${formatShape(shape)} for ${formatShape(images.shape)}`,
         "Use a model that ends in a layer with a result for each class",
       );
     }

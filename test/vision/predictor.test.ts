@@ -14,7 +14,7 @@ import {
   type RgbImage,
 } from "../../data/index.ts";
 import { ImageDataLoaders } from "../../data/node.ts";
-import { crossEntropy, manualSeed } from "../../engine/index.ts";
+import { crossEntropy, LimitError, manualSeed } from "../../engine/index.ts";
 import {
   BatchNorm1d,
   Conv2d,
@@ -50,6 +50,37 @@ function classifier(outFeatures: number): Sequential {
   manualSeed(1);
   return new Sequential(new GlobalAveragePool(), new Linear({ inFeatures: 3, outFeatures }));
 }
+
+describe("batches whose tensors the adapter cannot bind", () => {
+  /** A model whose tensors fit for `most` images, and how many it was given. */
+  const limited = (most: number) => {
+    const model = classifier(2);
+    const sizes: number[] = [];
+    hookForward(model, (_output, x) => {
+      const [count = 0] = x.shape;
+      sizes.push(count);
+      if (count > most) throw new LimitError("test", `too many images: ${count}`, "Use fewer");
+    });
+    return { predictor: new Predictor(model, pipeline(["cat", "dog"])), sizes };
+  };
+  const images = Array.from({ length: 11 }, (_, i) => pixels(10, 9, i + 1));
+
+  test("run in parts, and later ones know it", async () => {
+    const { predictor, sizes } = limited(3);
+    const predictions = await predictor.predict(images, { bs: 8 });
+    expect(sizes).toEqual([8, 4, 2, 2, 2, 2, 2, 1]);
+    const whole = await new Predictor(classifier(2), pipeline(["cat", "dog"])).predict(images);
+    predictions.forEach(({ probabilities }, i) => {
+      expect(probabilities[0]).toBeCloseTo(whole[i]?.probabilities[0] ?? NaN, 6);
+    });
+  });
+
+  test("are refused when one image is too large", async () => {
+    const { predictor, sizes } = limited(0);
+    await expect(predictor.predict(images.slice(0, 2))).rejects.toThrow("too many images: 1");
+    expect(sizes).toEqual([2, 1]);
+  });
+});
 
 describe("a model with another number of results than there are classes", () => {
   test("is refused", async () => {
