@@ -1,7 +1,4 @@
-/**
- * @file What a convolution looks like: options, sizes of the three tensors, padding, and the phases of its input gradient. Pure, no
- * GPU. Formula: `shaders/conv2d/geometry.wgsl`.
- */
+/** @file What a convolution looks like: options, sizes of the three tensors, padding. Pure, no GPU. Formula: `shaders/conv2d/geometry.wgsl`. */
 import { ArgumentError, ShapeError } from "../errors.ts";
 import { Remembered, type Step } from "../remember.ts";
 import { ceilDiv, formatShape, type Shape } from "../shape.ts";
@@ -290,50 +287,4 @@ function sameSides(
   const total = (out - 1) * stride[axis] + span(kernel, dilation, axis) - size[axis];
   const before = Math.floor(Math.max(0, total) / 2);
   return [before, Math.max(0, total) - before];
-}
-
-/**
- * Along one axis, the pixels `first, first + stride, ...` of x and the taps that reach them: `tap, tap + tapStep, ...`, none
- * where `tap` is the kernel's size. Pixel number p of the phase is reached through `tap` from pixel `p + shift` of out, through each
- * next tap from `shiftStep` pixels before that.
- */
-export interface Phase {
-  readonly first: number;
-  readonly count: number;
-  readonly tap: number;
-  readonly tapStep: number;
-  readonly shift: number;
-  readonly shiftStep: number;
-}
-
-/**
- * Pixels of x with the same remainder modulo the stride are reached by the same taps, so a kernel that makes one such phase
- * multiplies by no zeros. Tap k reaches pixel y from `(y + pad - k dilation) / stride`, if that is a whole number.
- */
-export function phasesOf(geometry: Geometry, axis: 0 | 1): Phase[] {
-  const size = [geometry.height, geometry.width][axis] ?? 0;
-  const stride = geometry.stride[axis];
-  const dilation = geometry.dilation[axis];
-  const kernel = geometry.kernel[axis];
-  const tapStep = stride / greatestCommonDivisor(stride, dilation);
-  const phases: Phase[] = [];
-  for (let first = 0; first < Math.min(stride, size); first++) {
-    const reach = first + geometry.pad[axis];
-    let tap = 0;
-    while (tap < Math.min(tapStep, kernel) && (reach - tap * dilation) % stride !== 0) tap++;
-    const reached = tap < Math.min(tapStep, kernel);
-    phases.push({
-      first,
-      count: ceilDiv(size - first, stride),
-      tap: reached ? tap : kernel,
-      tapStep,
-      shift: reached ? (reach - tap * dilation) / stride : 0,
-      shiftStep: (tapStep * dilation) / stride,
-    });
-  }
-  return phases;
-}
-
-function greatestCommonDivisor(a: number, b: number): number {
-  return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }

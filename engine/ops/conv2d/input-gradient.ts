@@ -6,7 +6,7 @@ import subgroupSource from "../../../shaders/conv2d/input-gradient-subgroup.wgsl
 import tiledSource from "../../../shaders/conv2d/input-gradient-tiled.wgsl";
 import type { Kernel } from "../../kernel.ts";
 import { ceilDiv } from "../../shape.ts";
-import type { Geometry, Phase } from "../conv2d-geometry.ts";
+import type { Geometry } from "../conv2d-geometry.ts";
 import { defineFamily, type Abilities } from "../variants.ts";
 import {
   canTile,
@@ -37,7 +37,7 @@ import {
   type InputGradientTensors,
   type InputGradientVariant,
 } from "./launch.ts";
-import { reachedPhases } from "./phases.ts";
+import { reachedPhases, type Phase } from "./phases.ts";
 import { pointwiseInputGradient } from "./pointwise.ts";
 import { preferredWinograd } from "./winograd-choice.ts";
 import { winogradInputGradient } from "./winograd.ts";

@@ -2,7 +2,8 @@
 import { defineKernel, linearGrid, type Kernel, type ShaderSource } from "../../kernel.ts";
 import { ceilDiv } from "../../shape.ts";
 import type { Tensor } from "../../tensor.ts";
-import type { Geometry, Phase } from "../conv2d-geometry.ts";
+import type { Geometry } from "../conv2d-geometry.ts";
+import type { Phase } from "./phases.ts";
 import type { Abilities, Operands, Variant } from "../variants.ts";
 import { workgroupTile } from "../workgroup-tiles.ts";
 
