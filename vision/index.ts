@@ -12,7 +12,6 @@ export {
   ClassificationInterpretation,
   type Confusion,
   type JudgedImage,
-  type Logits,
 } from "./interpretation/interpretation.ts";
 export type { PredictionItem } from "./prediction-item.ts";
 export { Predictor, type Prediction, type PredictionData } from "./predictor.ts";

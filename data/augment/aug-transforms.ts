@@ -2,12 +2,12 @@
 import { ArgumentError, type Tensor } from "../../engine/index.ts";
 import type { BatchTransform } from "../batch-transform.ts";
 import type { Xoshiro128 } from "../random.ts";
-import type { PadMode } from "../vision/rgb-image.ts";
+import { padModes, type PadMode } from "../vision/rgb-image.ts";
 import { checkImages } from "./check-images.ts";
 import type { ImageSize } from "./homography.ts";
 import { drawView, viewOf, type ViewRanges } from "./random-views.ts";
 import { ResizeBatch } from "./resize-batch.ts";
-import { sampleImages, type SampleMode } from "./sample-images.ts";
+import { sampleImages, sampleModes, type SampleMode } from "./sample-images.ts";
 
 export interface AugTransformsOptions {
   /** Multiplies maxRotate, maxLighting and maxWarp. Default: 1. */
@@ -177,12 +177,8 @@ function checkSettings(settings: Settings): void {
     [wholeSize, `size is [${size?.join(", ") ?? ""}]`, "Use whole numbers >= 1"],
     [minScale > 0 && minScale <= 1, `minScale is ${minScale}`, "Use above 0 to 1"],
     [minScale === 1 || size !== null, `minScale is ${minScale} without a size`, "Pass size"],
-    [["bilinear", "nearest"].includes(mode), `mode is ${mode}`, 'Use "bilinear" or "nearest"'],
-    [
-      ["reflection", "border", "zeros"].includes(padMode),
-      `padMode is ${padMode}`,
-      'Use "reflection", "border" or "zeros"',
-    ],
+    [sampleModes.includes(mode), `mode is ${mode}`, `Use one of ${sampleModes.join(", ")}`],
+    [padModes.includes(padMode), `padMode is ${padMode}`, `Use one of ${padModes.join(", ")}`],
   ];
   const broken = rules.find(([holds]) => !holds);
   if (broken === undefined) return;

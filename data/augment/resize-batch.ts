@@ -1,14 +1,11 @@
 /** @file Brings the images of a batch to one size: what is left of `augTransforms` in validation. */
 import { ArgumentError, type Tensor } from "../../engine/index.ts";
 import type { BatchTransform } from "../batch-transform.ts";
-import type { PadMode } from "../vision/rgb-image.ts";
+import { padModes, type PadMode } from "../vision/rgb-image.ts";
 import { checkImages } from "./check-images.ts";
 import type { ImageSize } from "./homography.ts";
 import { centralSquare, noDraws, viewOf } from "./random-views.ts";
-import { sampleImages, type SampleMode } from "./sample-images.ts";
-
-const sampleModes: readonly SampleMode[] = ["bilinear", "nearest"];
-const padModes: readonly PadMode[] = ["zeros", "border", "reflection"];
+import { sampleImages, sampleModes, type SampleMode } from "./sample-images.ts";
 
 export interface ResizeSettings {
   readonly size: ImageSize;

@@ -9,12 +9,14 @@ import {
   tensor,
   type Tensor,
 } from "../../engine/index.ts";
-import type { PadMode } from "../vision/rgb-image.ts";
+import { padModes, type PadMode } from "../vision/rgb-image.ts";
 import { checkImages } from "./check-images.ts";
 import type { ImageSize, Matrix3 } from "./homography.ts";
 
+export const sampleModes = ["bilinear", "nearest"] as const;
+
 /** How a number is found between pixels. */
-export type SampleMode = "bilinear" | "nearest";
+export type SampleMode = (typeof sampleModes)[number];
 
 /** How one image of the result comes from one image of x. */
 export interface View {
@@ -42,8 +44,6 @@ const kernel = defineKernel({
   grid: ({ pixels }) => linearGrid(pixels as number, 64),
 });
 
-const paddings: readonly PadMode[] = ["zeros", "border", "reflection"];
-
 /** x and the table of views, whose layout the shader describes. */
 const sampleOp = defineOp<readonly [x: Tensor, views: Tensor], SampleOptions>({
   name: "augTransforms",
@@ -56,7 +56,7 @@ const sampleOp = defineOp<readonly [x: Tensor, views: Tensor], SampleOptions>({
       ...{ height, width, out_height: outHeight, out_width: outWidth, channels },
       samples_y: samplesAlong(height, outHeight, mode),
       samples_x: samplesAlong(width, outWidth, mode),
-      padding: paddings.indexOf(padMode),
+      padding: padModes.indexOf(padMode),
       align_corners: alignCorners ? 1 : 0,
       nearest: mode === "nearest" ? 1 : 0,
     };

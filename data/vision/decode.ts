@@ -120,7 +120,6 @@ function sharpCan(size: Size, { box, resized }: Placement): boolean {
 /** A box that is cut out first keeps libvips from shrinking while it decodes, which would be another rule. */
 async function placeBySharp(opened: Opened, placement: Placement): Promise<RgbImage> {
   const { box, resized, centre } = placement;
-
   const cut = (opened.hasAlpha ? await withoutAlpha(opened) : opened.start())
     .extract(asExtract(box))
     .resize({ ...resized, fit: "fill", kernel: "linear", fastShrinkOnLoad: false });

@@ -2,12 +2,11 @@
 import { ArgumentError } from "../../engine/index.ts";
 import type { Json } from "../batch-transform.ts";
 import type { ItemTransform, Placement, PlacementContext, Size } from "./item-transform.ts";
-import type { PadMode } from "./rgb-image.ts";
+import { padModes, type PadMode } from "./rgb-image.ts";
 
 /** A side of a square, or `[height, width]`, in pixels. */
 export type SizeArgument = number | readonly [height: number, width: number];
 
-const padModes: readonly string[] = ["zeros", "border", "reflection"] satisfies PadMode[];
 const methods = ["crop", "squish", "pad"] as const;
 
 /** Cut out the largest part of the wanted proportions; ignore proportions; pad to the wanted proportions. */

@@ -45,8 +45,11 @@ export interface Box {
   readonly height: number;
 }
 
+/** In this order shaders number them, too. */
+export const padModes = ["zeros", "border", "reflection"] as const;
+
 /** How pixels beyond the picture are made up: black; the nearest pixel; mirrored without repeating the outermost pixel. */
-export type PadMode = "zeros" | "border" | "reflection";
+export type PadMode = (typeof padModes)[number];
 
 /** Copies a box out of a picture; what is beyond the picture is made up. */
 export function cropRgb(image: RgbImage, box: Box, padMode: PadMode = "zeros"): RgbImage {

@@ -2,7 +2,7 @@
  * @file Learner: loaders, model, loss and optimizer together. `fit-runner.ts` runs its fits, the loop is in `fit-loop.ts`. Source of the behaviour: fastai,
  * learner.py and callback/schedule.py.
  */
-import { type Generator, type Tensor } from "../../engine/index.ts";
+import type { Generator, Tensor } from "../../engine/index.ts";
 import type { LossFunction } from "../losses.ts";
 import type { Metric } from "../metrics/metric.ts";
 import { requireHalf } from "../mixed-precision/autocast.ts";

@@ -6,7 +6,7 @@ const [width, height] = [1000, 600];
 
 export type Point = [x: number, y: number];
 
-export interface Range {
+interface Range {
   readonly min: number;
   readonly max: number;
 }

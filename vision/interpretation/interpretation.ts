@@ -1,7 +1,7 @@
 /** @file ClassificationInterpretation: what a classifier confuses, and which images it got most wrong. */
 import type { ImageSource, Label } from "../../data/index.ts";
 import { ArgumentError } from "../../engine/index.ts";
-import type { Predictions } from "../../nn/index.ts";
+import type { ImagePredictions } from "../vision-learner.ts";
 import { interpretationText, topLossesText } from "./words.ts";
 
 /** One image and what the model said of it. */
@@ -27,14 +27,9 @@ export interface Confusion {
   readonly count: number;
 }
 
-/** What `learner.getPreds()` gives, without an activation: of a `VisionLearner` with the images. */
-export interface Logits extends Predictions {
-  /** The images, in the order of the predictions. Default: not known. */
-  readonly items?: readonly ImageSource[];
-}
-
 /**
- * Judges a classifier by the predictions of a loader: the validation set, or another with labels, `learn.getPreds(dls.train)`. Source: fastai, `ClassificationInterpretation`.
+ * Judges a classifier by the predictions of a loader, without an activation: of the validation set, or of another with labels,
+ * `learn.getPreds(dls.train)`. Source: fastai, `ClassificationInterpretation`.
  *
  * ```ts
  * const interpretation = new ClassificationInterpretation(await learn.getPreds(), learn.vocab);
@@ -52,7 +47,7 @@ export class ClassificationInterpretation {
    * @throws ArgumentError when there are no images or other items, the predictions are not one score for each class and image, a score is NaN, or a target is no class, as
    * those of images without labels.
    */
-  constructor({ predictions, shape, targets, items }: Logits, vocab: readonly Label[]) {
+  constructor({ predictions, shape, targets, items }: ImagePredictions, vocab: readonly Label[]) {
     const classes = vocab.length;
     if (targets.length === 0) {
       throw new ArgumentError(
