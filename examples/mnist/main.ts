@@ -8,13 +8,13 @@ import { DataLoader, mnistStats, normalize, type Mnist } from "../../data/index.
 import { loadMnist } from "../../data/node.ts";
 import { crossEntropy, manualSeed, softmax } from "../../engine/index.ts";
 import { openNodeDevice } from "../../engine/node.ts";
-import { accuracy, Learner, SmallResNet, type Callback } from "../../nn/index.ts";
+import { accuracy, CsvLogger, Learner, SmallResNet, type Callback } from "../../nn/index.ts";
 import { terminalProgress } from "../../nn/node.ts";
 import { plotLosses } from "../../vision/node.ts";
 import { printAdapter, runProgram } from "../program.ts";
 import { readOptions, type MnistOptions } from "./options.ts";
-import { writeReport } from "./report/write-report.ts";
-import { historyOf, makeRunFolder, saveEachEpoch, saveHistory, saveWeights } from "./run-folder.ts";
+import { plotWorstDigits } from "./report/worst-digits.ts";
+import { makeRunFolder, saveEachEpoch, saveHistory, saveWeights } from "./run-folder.ts";
 
 /** What a shell expects of a program that was ended by Ctrl-C: 128 + SIGINT. */
 const interruptedExitCode = 130;
@@ -59,12 +59,13 @@ async function trainAndReport(options: MnistOptions): Promise<void> {
   manualSeed(seed);
   const model = new SmallResNet();
   const folder = await makeRunFolder();
+  const table = new CsvLogger();
   const learner = new Learner({
     ...makeLoaders(mnist, options),
     model,
     loss: crossEntropy,
     metrics: [accuracy()],
-    callbacks: [saveEachEpoch(folder, model), stopWhenInterrupted],
+    callbacks: [table, saveEachEpoch(folder, model, table), stopWhenInterrupted],
     progress: await terminalProgress(),
   });
   const start = performance.now();
@@ -72,11 +73,11 @@ async function trainAndReport(options: MnistOptions): Promise<void> {
   const seconds = (performance.now() - start) / 1000;
 
   await saveWeights(folder, model);
-  await saveHistory(folder, learner);
+  await saveHistory(folder, learner, table);
   const { predictions } = await learner.getPreds(learner.valid, softmax);
-  const history = historyOf(learner);
   await writeFile(join(folder, "loss.png"), await plotLosses(learner));
-  await writeReport({ directory: folder, history, test: mnist.test, probabilities: predictions });
+  const worst = await plotWorstDigits(mnist.test, predictions);
+  await writeFile(join(folder, "worst-digits.png"), worst);
   printResult(predictions, mnist.test.y.data, seconds);
   console.log(
     `In ${folder}: model.safetensors, history.csv, steps.csv, loss.png, worst-digits.png.`,

@@ -1,9 +1,15 @@
 /** @file The folder of a run. Weights and history are written after every epoch, so that nothing is lost when a run dies. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { encodeCsv } from "../../data/index.ts";
 import { writeSafetensors } from "../../data/node.ts";
-import { exportStateDict, type Callback, type Learner, type Module } from "../../nn/index.ts";
-import { epochsCsv, stepsCsv, type TrainingHistory } from "./report/history.ts";
+import {
+  exportStateDict,
+  type Callback,
+  type CsvLogger,
+  type Learner,
+  type Module,
+} from "../../nn/index.ts";
 
 /** Makes `runs/<date and time>/`. Returns its path. */
 export async function makeRunFolder(now: Date = new Date()): Promise<string> {
@@ -18,34 +24,24 @@ export async function saveWeights(folder: string, model: Module): Promise<void> 
   await writeSafetensors(join(folder, "model.safetensors"), await exportStateDict(model));
 }
 
-/** Writes `history.csv` and `steps.csv`. */
-export async function saveHistory(folder: string, learner: Learner): Promise<void> {
-  const history = historyOf(learner);
-  await writeFile(join(folder, "history.csv"), epochsCsv(history));
-  await writeFile(join(folder, "steps.csv"), stepsCsv(history));
+/** Writes `history.csv`, the table, and `steps.csv`, the loss of every training step, counted from 0. */
+export async function saveHistory(
+  folder: string,
+  { recorder }: Learner,
+  table: CsvLogger,
+): Promise<void> {
+  const steps = recorder.losses.map((loss, step) => [step, loss]);
+  await writeFile(join(folder, "history.csv"), table.text);
+  await writeFile(join(folder, "steps.csv"), encodeCsv(["step", "loss"], steps));
 }
 
-/** Saves both after every epoch. */
-export function saveEachEpoch(folder: string, model: Module): Callback {
+/** Saves all of it after every epoch, when the table has its row. */
+export function saveEachEpoch(folder: string, model: Module, table: CsvLogger): Callback {
   return {
-    order: 61,
+    order: table.order + 1,
     afterEpoch: async (learner) => {
       await saveWeights(folder, model);
-      await saveHistory(folder, learner);
+      await saveHistory(folder, learner, table);
     },
-  };
-}
-
-/** The recorder's numbers as the report takes them. */
-export function historyOf({ recorder }: Learner): TrainingHistory {
-  return {
-    stepLosses: recorder.losses,
-    epochs: recorder.rows.map(({ epoch, trainLoss, validLoss = NaN, metrics, seconds }) => ({
-      epoch,
-      trainLoss,
-      validLoss,
-      accuracy: metrics[0] ?? NaN,
-      seconds,
-    })),
   };
 }

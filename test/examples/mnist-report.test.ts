@@ -1,21 +1,9 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { GreyImageDataset } from "../../data/index.ts";
 import { decodePng, loadMnist, rasterizeSvg, type Pixels } from "../../data/node.ts";
 import { contactSheetSvg } from "../../examples/mnist/report/contact-sheet.ts";
-import { epochsCsv, stepsCsv, type TrainingHistory } from "../../examples/mnist/report/history.ts";
 import { verdicts, worstOf } from "../../examples/mnist/report/worst.ts";
-import { writeReport } from "../../examples/mnist/report/write-report.ts";
-
-const history: TrainingHistory = {
-  stepLosses: [2, 1, 0.5, 0.25],
-  epochs: [
-    { epoch: 0, trainLoss: 1.5, validLoss: 0.75, accuracy: 0.9, seconds: 12.5 },
-    { epoch: 1, trainLoss: 0.375, validLoss: 0.5, accuracy: 0.9375, seconds: 12.25 },
-  ],
-};
+import { plotWorstDigits } from "../../examples/mnist/report/worst-digits.ts";
 
 /** A classifier that is sure of the digit after the true one for every `step`th image, and of the true one else. */
 function fakeProbabilities(labels: ArrayLike<number>, step: number): Float32Array {
@@ -50,25 +38,6 @@ describe("verdicts", () => {
     const all = verdicts([0.5, 0.5, 1, 0, 0.5, 0.5, NaN, NaN, 0, 1], [0, 0, 1, 0, 0]);
     expect(worstOf(all, 4).map(({ index }) => index)).toEqual([3, 4, 0, 2]);
     expect(worstOf(all, 9).length).toBe(5);
-  });
-});
-
-describe("CSV", () => {
-  it("has one line an epoch and one line a step", () => {
-    expect(epochsCsv(history)).toMatchInlineSnapshot(`
-      "epoch,train_loss,valid_loss,accuracy,seconds
-      0,1.5,0.75,0.9,12.5
-      1,0.375,0.5,0.9375,12.25
-      "
-    `);
-    expect(stepsCsv(history)).toMatchInlineSnapshot(`
-      "step,loss
-      0,2
-      1,1
-      2,0.5
-      3,0.25
-      "
-    `);
   });
 });
 
@@ -133,22 +102,10 @@ describe("contact sheet", () => {
     }
   });
 
-  it("writes the whole report into the folder of a run", async () => {
-    const parent = await mkdtemp(join(tmpdir(), "wgrad-report-"));
-    const directory = join(parent, "runs", "now");
-    try {
-      const probabilities = fakeProbabilities(test.y.data, 2);
-      const paths = await writeReport({ directory, history, test, probabilities });
-      expect(paths.map((path) => path.slice(directory.length + 1))).toEqual([
-        "history.csv",
-        "steps.csv",
-        "worst-digits.png",
-      ]);
-      const [csv = "", , worst = ""] = paths;
-      expect(await readFile(csv, "utf8")).toBe(epochsCsv(history));
-      expect(decodePng(await readFile(worst)).height).toBe(1736);
-    } finally {
-      await rm(parent, { recursive: true });
-    }
+  it("is drawn of the digits that are most wrong", async () => {
+    const picture = decodePng(await plotWorstDigits(test, fakeProbabilities(test.y.data, 2)));
+    expect([picture.width, picture.height]).toEqual([2560, 1736]);
+    const few = decodePng(await plotWorstDigits(test, fakeProbabilities(test.y.data, 2), 9));
+    expect(few.height).toBe(1736 - 3 * 2 * 182);
   });
 });
