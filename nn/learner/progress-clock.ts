@@ -29,10 +29,14 @@ export class ProgressClock {
     this.#total = trainingCost * training + validation;
   }
 
-  /** A batch has been recorded. Of training it is known when it is finished; validation is as good as finished. */
-  advance(images: number, training: boolean): void {
-    if (training) this.#running.push(trainingCost * images);
-    else this.#done += images;
+  /**
+   * A batch has been recorded. `batchFinished` tells when it is finished, where it is training whose loss will be read; others, of
+   * validation or cancelled, are as good as finished.
+   */
+  advance(images: number, training: boolean, isAwaited = training): void {
+    const work = training ? trainingCost * images : images;
+    if (isAwaited) this.#running.push(work);
+    else this.#done += work;
   }
 
   /** The next training batches follow each other; what comes between, a validation, is not part of their time. */

@@ -96,8 +96,9 @@ export class ProgressCallback implements Callback {
   }
 
   afterBatch(learner: Learner): void {
+    const { batch, training, loss } = learner;
     this.#done++;
-    this.#clock.advance(learner.batch?.size ?? 0, learner.training);
+    this.#clock.advance(batch?.size ?? 0, training, training && loss !== undefined);
     this.#update(learner, undefined);
   }
 

@@ -37,6 +37,18 @@ test("an image of training counts as three of validation", () => {
   expect(clock.secondsLeft).toBeCloseTo(1);
 });
 
+test("a batch that was cancelled is not waited for", () => {
+  const clock = new ProgressClock(32, 0);
+  clock.advance(8, true);
+  clock.advance(8, true, false);
+  clock.advance(8, true);
+  clock.batchFinished();
+  second();
+  clock.batchFinished();
+  clock.advance(8, true, false);
+  expect(clock.secondsLeft).toBe(0);
+});
+
 test("the time between two epochs is no part of a batch's", () => {
   const clock = new ProgressClock(64, 0);
   for (let i = 0; i < 8; i++) clock.advance(8, true);
